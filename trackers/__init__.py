@@ -1,0 +1,1 @@
+"""Object tracking: SiamFC-style trackers, their training and their evaluation."""
