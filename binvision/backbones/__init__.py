@@ -1,0 +1,38 @@
+"""Shared feature extractors, each built in a real and in every binary method."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from typing import Any
+
+from torch import nn
+
+from binvision.backbones.alexnet import AlexNetBackbone
+from binvision.backbones.residual import ResidualBackbone
+from binvision.errors import ConfigError
+
+__all__ = ["BACKBONES", "AlexNetBackbone", "ResidualBackbone", "build_backbone"]
+
+BACKBONES: dict[str, Callable[..., nn.Module]] = {
+    "alexnet": AlexNetBackbone,
+    "residual": ResidualBackbone,
+}
+
+
+def build_backbone(config: dict[str, Any]) -> nn.Module:
+    """Build a backbone from ``{"type": name, "method": method, ...}``.
+
+    Raises:
+        ConfigError: The type, an argument or the method does not exist; says what would be valid.
+    """
+    arguments = dict(config)
+    name = arguments.pop("type", None)
+    if name not in BACKBONES:
+        close = difflib.get_close_matches(str(name), BACKBONES, n=1)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        raise ConfigError(f"unknown backbone {name!r}; valid: {', '.join(BACKBONES)}.{hint}")
+    try:
+        return BACKBONES[name](**arguments)
+    except TypeError as error:
+        raise ConfigError(f"backbone {name!r} cannot be built from {arguments}: {error}") from error

@@ -1,0 +1,20 @@
+"""Binary layers for PyTorch: signs with gradient estimators, methods, convolutions, losses."""
+
+from binvision.binary.conv import BinaryConv2d
+from binvision.binary.estimators import ESTIMATORS, sign, sign_clip, sign_polynomial
+from binvision.binary.losses import kernel_loss
+from binvision.binary.methods import METHODS, Method, find_method
+from binvision.binary.stem import QuantConv2d
+
+__all__ = [
+    "ESTIMATORS",
+    "METHODS",
+    "BinaryConv2d",
+    "Method",
+    "QuantConv2d",
+    "find_method",
+    "kernel_loss",
+    "sign",
+    "sign_clip",
+    "sign_polynomial",
+]

@@ -1,0 +1,148 @@
+"""The 1-bit convolution, composed from a method's parts."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from binvision.binary.estimators import ESTIMATORS, sign
+from binvision.binary.methods import find_method
+from binvision.errors import ExportError
+
+__all__ = ["BinaryConv2d"]
+
+
+class BinaryConv2d(nn.Module):
+    """Convolution whose weights and activations are +-1 (except in method ``fp``).
+
+    Forward, for input x (N, C, H, W) and latent weights W (O, C/groups, KH, KW)::
+
+        y[n, o] = scale[o] * sum(sign(W[o]) * sign(x[n] + shift))
+
+    ``shift`` is a learned offset per input channel (RSign of ReActNet, ECCV 2020, eq. 3), zero
+    at first. Zero padding is a true zero: taps outside the input add nothing. There is no bias;
+    a batch norm is expected to follow.
+
+    In evaluation mode the sum is taken over +-1 alone and scaled afterwards, so it is an exact
+    integer in float32 and equals the packed runtime's bit for bit. In training the scale is
+    multiplied into the weights, which is the same function and touches fewer bytes.
+
+    Args:
+        in_channels: Input channels C.
+        out_channels: Output channels O.
+        kernel_size: Side of the square kernel.
+        stride: Stride of the output.
+        padding: Zeros around the input.
+        dilation: Spacing of the taps.
+        groups: Channel groups; must divide both channel counts.
+        method: A key of :data:`binvision.binary.METHODS`.
+
+    Raises:
+        ConfigError: ``method`` is unknown.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int,
+        stride: int = 1,
+        padding: int = 0,
+        dilation: int = 1,
+        groups: int = 1,
+        *,
+        method: str = "xnor",
+    ) -> None:
+        super().__init__()
+        self.in_channels, self.out_channels = in_channels, out_channels
+        self.kernel_size, self.stride, self.padding = kernel_size, stride, padding
+        self.dilation, self.groups = dilation, groups
+        self.method = find_method(method)
+
+        self.weight = nn.Parameter(
+            torch.empty(out_channels, in_channels // groups, kernel_size, kernel_size)
+        )
+        nn.init.kaiming_normal_(self.weight, mode="fan_in", nonlinearity="relu")
+        self.shift = nn.Parameter(torch.zeros(in_channels))
+        if self.method.scale == "learned":
+            self.rectification = nn.Parameter(self._mean_magnitude().detach().clone())
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Convolve ``x`` (N, C, H, W); returns (N, O, H', W') in the dtype of ``x``."""
+        x = self.binarize_activation(x)
+        weight = self.binarize_weight()
+        scale = self.scale()
+        if scale is not None and self.training:
+            weight, scale = weight * scale, None
+        y = F.conv2d(
+            x, weight.to(x.dtype), None, self.stride, self.padding, self.dilation, self.groups
+        )
+        return y if scale is None else y * scale.view(-1, 1, 1).to(y.dtype)
+
+    def binarize_activation(self, x: Tensor) -> Tensor:
+        """Shift ``x`` and take its sign; method ``fp`` only shifts."""
+        x = x + self.shift.view(-1, 1, 1).to(x.dtype)
+        return x if self.method.activation is None else ESTIMATORS[self.method.activation](x)
+
+    def binarize_weight(self) -> Tensor:
+        """Return the +-1 weights with their gradient estimator (``fp``: the weights)."""
+        if self.method.weight is None:
+            return self.weight
+        return ESTIMATORS[self.method.weight](self.weight)
+
+    def scale(self) -> Tensor | None:
+        """Return the scale per output channel, (O, 1, 1, 1), or None where it is one."""
+        match self.method.scale:
+            case "mean":
+                return self._mean_magnitude()
+            case "mean_constant":
+                return self._mean_magnitude().detach()
+            case "learned":
+                return self.rectification
+            case _:
+                return None
+
+    def kernel_loss(self) -> Tensor:
+        """RBCN's reconstruction error ``sum((W - C sign(W))^2) / 2``, a scalar.
+
+        The gradient is that of the written formula, with the estimator's slope for the sign:
+        the paper's update of W (its term through sign(W)) plus the direct term, which draws
+        W towards +-C.
+        """
+        error = self.weight - self.rectification * self.binarize_weight()
+        return 0.5 * error.square().sum()
+
+    def folded(self) -> dict[str, Tensor]:
+        """Return what a packed file stores of this layer.
+
+        Returns:
+            ``threshold`` float32 (C,): the activation bit is ``x >= threshold``, exactly equal
+            to ``x + shift >= 0``; ``signs`` int8 (O, C/groups, KH, KW) of +-1; ``scale``
+            float32 (O,).
+
+        Raises:
+            ExportError: The layer is real-valued (method ``fp``).
+        """
+        if not self.method.is_binary:
+            raise ExportError(
+                f"method {self.method.name!r} keeps this layer real, so it has no 1-bit form; "
+                f"export it as a real convolution or train with a binary method"
+            )
+        scale = self.scale()
+        ones = torch.ones(self.out_channels)
+        return {
+            "threshold": -self.shift.detach().float(),
+            "signs": sign(self.weight.detach()).to(torch.int8),
+            "scale": ones if scale is None else scale.detach().float().flatten(),
+        }
+
+    def extra_repr(self) -> str:
+        """Return the line that ``print(model)`` shows for this layer."""
+        return (
+            f"{self.in_channels}, {self.out_channels}, {self.kernel_size}, stride={self.stride}, "
+            f"padding={self.padding}, groups={self.groups}, method={self.method.name}"
+        )
+
+    def _mean_magnitude(self) -> Tensor:
+        return self.weight.abs().mean(dim=(1, 2, 3), keepdim=True)
