@@ -1,0 +1,73 @@
+"""Vision with 1-bit networks on a plain CPU.
+
+    import binvision
+
+    tracker = binvision.Tracker("rb-siamfc")
+    tracker.init(frame, (x, y, width, height))
+    result = tracker.update(next_frame)
+
+Importing this package loads nothing else: each name below is fetched when it is first used, so
+a program pays for NumPy, Numba and OpenCV only when it tracks, and never for PyTorch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from binvision.errors import (
+        BinvisionError,
+        BoxError,
+        ConfigError,
+        DataError,
+        ExportError,
+        FrameError,
+        MediaError,
+        MissingExtraError,
+        ModelError,
+        ModelFileError,
+        ModelTaskError,
+        SinkError,
+        SourceError,
+        UsageError,
+    )
+    from binvision.trackers import Tracker, TrackResult
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "BinvisionError",
+    "BoxError",
+    "ConfigError",
+    "DataError",
+    "ExportError",
+    "FrameError",
+    "MediaError",
+    "MissingExtraError",
+    "ModelError",
+    "ModelFileError",
+    "ModelTaskError",
+    "SinkError",
+    "SourceError",
+    "TrackResult",
+    "Tracker",
+    "UsageError",
+    "__version__",
+]
+
+_HOMES = {"Tracker": "binvision.trackers", "TrackResult": "binvision.trackers"}
+
+
+def __getattr__(name: str) -> Any:
+    """Fetch a public name from the module that defines it, once (PEP 562)."""
+    if name not in __all__:
+        raise AttributeError(f"module 'binvision' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOMES.get(name, "binvision.errors")), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """List the public names, fetched or not."""
+    return sorted(__all__)
