@@ -1,0 +1,68 @@
+"""A packed model in memory: a list of steps over named values, and the tensors they use.
+
+The steps run in order. Each reads one or more values (the input image or earlier outputs) and
+defines one new value. What each operation means is written in :mod:`binvision.runtime.schema`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+__all__ = ["PackedModel", "Step"]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One operation of the network.
+
+    Attributes:
+        op: Operation, a key of ``binvision.runtime.schema.OPS``.
+        name: Unique name; the layer of the trained network that it came from.
+        inputs: Names of the values it reads, in order.
+        output: Name of the value it defines.
+        attrs: Whole numbers, number pairs (height, width) and flags of the operation.
+        tensors: Role (``"weight"``, ``"scale"``...) to the name of a tensor of the model.
+    """
+
+    op: str
+    name: str
+    inputs: tuple[str, ...]
+    output: str
+    attrs: dict[str, Any] = field(default_factory=dict)
+    tensors: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class PackedModel:
+    """A network that the runtime can execute, with everything its task needs to know.
+
+    Attributes:
+        name: Name of the model, for example ``"rb-siamfc"``.
+        task: What it does and how, for example ``"tracking/siamfc"``.
+        input: Description of the image: ``name``, ``channels``, ``dtype``, ``order``.
+        steps: The operations in the order in which they run.
+        outputs: Names of the values that are results.
+        settings: Numbers that the task's inference loop needs (sizes, thresholds).
+        provenance: Where the weights came from: data, configuration, seed, licence.
+        accuracy: What was measured with these weights, and how.
+        tensors: Tensor name to array (int8, float32 or uint64). Read-only when loaded.
+        file_bytes: Size of the file it was read from; 0 when it was not read from one.
+    """
+
+    name: str
+    task: str
+    input: dict[str, Any]
+    steps: tuple[Step, ...]
+    outputs: tuple[str, ...]
+    settings: dict[str, Any]
+    provenance: dict[str, Any]
+    accuracy: dict[str, Any]
+    tensors: dict[str, np.ndarray] = field(repr=False)
+    file_bytes: int = 0
+
+    def tensor(self, step: Step, role: str) -> np.ndarray:
+        """Array that ``step`` uses as ``role``; KeyError if the step has no such tensor."""
+        return self.tensors[step.tensors[role]]
