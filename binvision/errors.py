@@ -6,7 +6,7 @@
     │   └── FrameError                 a frame of the wrong size, type or channel count
     ├── ConfigError (ValueError)       an unknown method, key or value in a configuration
     ├── ModelError (ValueError)        a model that cannot be used
-    │   ├── ModelFileError             the file is missing, cut short, damaged or from a newer format
+    │   ├── ModelFileError             the file is missing, cut short, damaged or of a newer format
     │   └── ModelTaskError             the model was made for another task
     ├── ExportError (ValueError)       a network that has no packed form
     ├── DataError (ValueError)         annotations or training data that are missing or wrong
