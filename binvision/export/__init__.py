@@ -1,0 +1,70 @@
+"""From a trained PyTorch network to a packed model: trace, lower, fold, fuse, pack."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import nn
+
+from binvision.errors import ExportError, ModelError
+from binvision.export.fuse import fuse
+from binvision.export.pack import pack
+from binvision.export.trace import IMAGE, IMAGE_CHANNELS, trace
+from binvision.runtime import PackedModel
+from binvision.runtime.account import working_size_hw
+from binvision.runtime.schema import check_model
+from binvision.runtime.shapes import infer_shapes
+
+__all__ = ["export_model"]
+
+
+def export_model(
+    model: nn.Module,
+    *,
+    name: str,
+    task: str,
+    settings: dict[str, Any],
+    provenance: dict[str, Any],
+    accuracy: dict[str, Any],
+) -> PackedModel:
+    """Turn a trained network into a packed model, as it computes in evaluation mode.
+
+    Batch norms, residual sums and (P)ReLUs become part of the convolution before them. A 1-bit
+    convolution gives the same integers as in PyTorch; everything else agrees to float32 rounding.
+
+    Args:
+        model: Takes pixels (N, 3, H, W) in 0..255, BGR, float32; returns features (N, C, h, w) or
+            a dict of name to such tensors. Not changed.
+        name: Name of the packed model.
+        task: Task and kind, for example ``"tracking/siamfc"``.
+        settings: What the task's inference loop needs; JSON-able.
+        provenance: Where the weights came from; JSON-able.
+        accuracy: What was measured; JSON-able.
+
+    Returns:
+        A checked model that :func:`binvision.runtime.save` can write.
+
+    Raises:
+        ExportError: A layer has no packed form; the message names it, its type and its place.
+    """
+    graph = fuse(trace(model))
+    steps, tensors = pack(graph)
+    packed = PackedModel(
+        name=name,
+        task=task,
+        input={"name": IMAGE, "channels": IMAGE_CHANNELS, "dtype": "uint8", "order": "bgr"},
+        steps=steps,
+        outputs=tuple(graph.outputs),
+        settings=settings,
+        provenance=provenance,
+        accuracy=accuracy,
+        tensors=tensors,
+    )
+    try:
+        check_model(packed)
+        size_hw = working_size_hw(packed)
+        if size_hw is not None:
+            infer_shapes(packed, size_hw)
+    except ModelError as error:
+        raise ExportError(f"network {name!r} has no packed form: {error}") from error
+    return packed

@@ -1,0 +1,63 @@
+"""Fewer, larger steps: what follows a convolution element by element becomes its epilogue.
+
+A packed convolution ends in ``prelu(scale * sum + bias + residual, slope)``. So a batch norm goes
+into scale and bias, then a sum with another value becomes the residual, then a (P)ReLU the slope,
+each only if nothing else reads the value in between. Constants are combined in float64.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from binvision.export.graph import CONVOLUTIONS, Graph, Node
+
+__all__ = ["fuse"]
+
+
+def fuse(graph: Graph) -> Graph:
+    """Merge affine, add and prelu nodes into the convolutions that feed them.
+
+    A merged node runs where its last part ran, so that a residual is always defined before it.
+    """
+    readers = graph.readers()
+    nodes: dict[str, Node] = {}  # by output, in running order
+    for node in graph.nodes:
+        producers = [nodes[name] for name in node.inputs if name in nodes]
+        # From the last: of two convolutions that are added, the later can read the earlier.
+        order = sorted(producers, key=list(nodes.values()).index, reverse=True)
+        for producer in order:
+            merged = _merge(producer, node) if readers[producer.output] == 1 else None
+            if merged is not None:
+                del nodes[producer.output]
+                node = merged
+                break
+        nodes[node.output] = node
+    return Graph(tuple(nodes.values()), graph.outputs)
+
+
+def _merge(first: Node, then: Node) -> Node | None:
+    """One node for ``then`` after ``first``, or None if the format has none."""
+    if then.op == "affine" and (_is_linear(first) or first.op == "affine"):
+        return _merge_affine(first, then)
+    if then.op == "add" and _is_linear(first):
+        residual = next(name for name in then.inputs if name != first.output)
+        return replace(first, inputs=(first.inputs[0], residual), output=then.output)
+    if then.op == "prelu" and first.op in CONVOLUTIONS and "slope" not in first.constants:
+        constants = {**first.constants, "slope": then.constants["slope"]}
+        return replace(first, output=then.output, constants=constants)
+    return None
+
+
+def _is_linear(node: Node) -> bool:
+    """Whether a convolution still ends in scale and bias alone."""
+    return node.op in CONVOLUTIONS and len(node.inputs) == 1 and "slope" not in node.constants
+
+
+def _merge_affine(first: Node, then: Node) -> Node:
+    scale, bias = then.constants["scale"], then.constants["bias"]
+    constants = {
+        **first.constants,
+        "scale": first.constants["scale"] * scale,
+        "bias": first.constants["bias"] * scale + bias,
+    }
+    return replace(first, output=then.output, constants=constants)

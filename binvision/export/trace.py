@@ -1,0 +1,164 @@
+"""From a PyTorch module to the exporter's graph, by symbolic tracing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch.fx
+from torch import nn
+
+from binvision.errors import ExportError
+from binvision.export.graph import Graph, Node, Value
+from binvision.export.layers import FUNCTIONS, LAYERS, METHODS
+
+__all__ = ["IMAGE", "trace"]
+
+IMAGE = "image"
+IMAGE_CHANNELS = 3
+SINGLE_OUTPUT = "features"
+
+
+def trace(model: nn.Module) -> Graph:
+    """Follow a module's ``forward`` and lower every layer in it, in evaluation mode.
+
+    Args:
+        model: Takes one batch of images; returns a tensor, or a dict of name to tensor.
+
+    Returns:
+        One node per layer, nothing fused yet. A single result is named ``"features"``.
+
+    Raises:
+        ExportError: The forward pass depends on values, or a layer has no packed form; the
+            message names the layer, its type and what it reads.
+    """
+    traced = _traced(model)
+    results = next(node for node in traced.graph.nodes if node.op == "output").args[0]
+    if isinstance(results, torch.fx.Node):
+        results = {SINGLE_OUTPUT: results}
+    if not isinstance(results, dict):
+        raise ExportError(
+            f"{type(model).__name__} returns a {type(results).__name__}; expected one tensor or a "
+            f"dict of name to tensor: name the results"
+        )
+    lowering = _Lowering(traced, reserved={IMAGE, *results})
+    values = lowering.lower()
+    return Graph(tuple(lowering.nodes), {name: values[node].name for name, node in results.items()})
+
+
+def _traced(model: nn.Module) -> torch.fx.GraphModule:
+    try:
+        traced = torch.fx.GraphModule(model, _Tracer().trace(model))
+    except Exception as error:  # whatever a stranger's forward may raise when given no numbers
+        raise ExportError(
+            f"{type(model).__name__}.forward cannot be traced: {' '.join(str(error).split())}; it "
+            f"must not depend on the values or sizes of tensors"
+        ) from error
+    traced.graph.eliminate_dead_code()
+    return traced
+
+
+class _Tracer(torch.fx.Tracer):
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        return type(m) in LAYERS or super().is_leaf_module(m, module_qualified_name)
+
+
+class _Lowering:
+    """Walks a traced graph and emits nodes; the ``Emitter`` of the layers."""
+
+    def __init__(self, module: torch.fx.GraphModule, reserved: set[str]) -> None:
+        self.nodes: list[Node] = []
+        self._module = module
+        self._taken = set(reserved)
+        self._current: torch.fx.Node
+        self._values: dict[torch.fx.Node, Value] = {}
+
+    def lower(self) -> dict[torch.fx.Node, Value]:
+        for node in self._module.graph.nodes:
+            self._current = node
+            if node.op == "placeholder":
+                self._values[node] = self._placeholder()
+            elif node.op != "output":
+                self._values[node] = self._lower_node(node)
+        return self._values
+
+    def emit(
+        self,
+        op: str,
+        inputs: Sequence[Value],
+        channels: int,
+        attrs: dict[str, Any] | None = None,
+        constants: dict[str, np.ndarray] | None = None,
+    ) -> Value:
+        if op != "conv" and any(value.name == IMAGE for value in inputs):
+            raise ExportError("reads the image; expected a QuantConv2d or a Conv2d as first layer")
+        for role, constant in (constants or {}).items():
+            if not np.isfinite(constant).all():
+                raise ExportError(f"its {role} holds NaN or infinity; the training diverged")
+        name = self._unique(_path(self._current))
+        names = tuple(value.name for value in inputs)
+        self.nodes.append(Node(op, name, names, name, attrs or {}, constants or {}))
+        return Value(name, channels)
+
+    def _placeholder(self) -> Value:
+        if self._values:
+            raise ExportError(f"a second input, {self._current.name!r}: expected one image batch")
+        return Value(IMAGE, IMAGE_CHANNELS)
+
+    def _lower_node(self, node: torch.fx.Node) -> Value:
+        lowering, leading = self._find(node)
+        args = torch.fx.map_arg(node.args, self._values.__getitem__)
+        kwargs = torch.fx.map_arg(node.kwargs, self._values.__getitem__)
+        try:
+            return lowering(self, *leading, *args, **kwargs)
+        except ExportError as error:
+            raise ExportError(f"{self._where(node)}: {error}") from error
+        except TypeError as error:  # the call has arguments that the lowering does not take
+            raise ExportError(f"{self._where(node)}: {error}; no packed form") from error
+
+    def _find(self, node: torch.fx.Node) -> tuple[Callable[..., Value], list[nn.Module]]:
+        lowering: Callable[..., Value] | None
+        leading = []
+        if node.op == "call_module":
+            layer = self._module.get_submodule(str(node.target))
+            lowering, leading = LAYERS.get(type(layer)), [layer]
+        elif node.op == "call_function":
+            lowering = FUNCTIONS.get(node.target)  # type: ignore[arg-type]
+        else:
+            lowering = METHODS.get(str(node.target)) if node.op == "call_method" else None
+        if lowering is None:
+            known = [*(kind.__name__ for kind in LAYERS), *sorted({f.__name__ for f in FUNCTIONS})]
+            raise ExportError(
+                f"{self._where(node)} has no packed form; expected one of {', '.join(known)}"
+            )
+        return lowering, leading
+
+    def _where(self, node: torch.fx.Node) -> str:
+        """Name, type and place of a layer, for messages."""
+        reads = ", ".join(repr(_path(n)) for n in node.all_input_nodes if n.op != "placeholder")
+        kind = getattr(node.target, "__name__", str(node.target))
+        if node.op == "call_module":
+            kind = type(self._module.get_submodule(str(node.target))).__name__
+        elif node.op == "get_attr":
+            kind = "a parameter used outside a layer"
+        place = f"after {reads}" if reads else "at the input"
+        return f"layer {_path(node)!r} ({kind}) {place}"
+
+    def _unique(self, name: str) -> str:
+        candidate, count = name, 1
+        while candidate in self._taken:
+            count += 1
+            candidate = f"{name}-{count}"
+        self._taken.add(candidate)
+        return candidate
+
+
+def _path(node: torch.fx.Node) -> str:
+    """Where a layer stands in the module tree; a function is named inside the module it is in."""
+    if node.op in ("call_module", "get_attr"):
+        return str(node.target)
+    function = re.sub(r"_\d+$", "", node.name)
+    stack = list(node.meta.get("nn_module_stack", {}).values())
+    return f"{stack[-1][0]}.{function}" if stack and stack[-1][0] else function
