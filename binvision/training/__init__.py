@@ -1,0 +1,1 @@
+"""Glue between binvision's models and mmengine's Runner."""

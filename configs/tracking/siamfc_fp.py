@@ -1,0 +1,6 @@
+"""The float twin: the same modules as rb_siamfc, real-valued."""
+
+_base_ = "../_base_/tracking.py"
+
+network = dict(backbone=dict(type="residual", method="fp"))
+model = dict(type="SiamFCTraining", network=network, compile=True)

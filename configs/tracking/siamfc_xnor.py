@@ -1,0 +1,6 @@
+"""SiamFC binarised as XNOR-Net does it: clipped straight-through, mean |W| as scale."""
+
+_base_ = "../_base_/tracking.py"
+
+network = dict(backbone=dict(type="residual", method="xnor"))
+model = dict(type="SiamFCTraining", network=network, compile=True)

@@ -1,0 +1,227 @@
+"""Training data: groups of exemplars and search regions of one object each.
+
+Objects come from still photographs (``.npz`` files of encoded pictures) and from annotated
+sequences in the GOT-10k layout (``ROOT/NAME/*.jpg`` with ``groundtruth.txt``). A group of E
+exemplars and S search regions holds E x S pairs, for the price of E + S network passes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from numpy.random import Generator
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from binvision.errors import DataError
+from binvision.trackers.views import Target, ViewRanges, degrade, render_view
+
+__all__ = ["ObjectGroups", "PhotoStore", "SequenceStore"]
+
+_EXEMPLAR = ViewRanges(127, 2, 0.03, 0.03, 3, paste=0.3, distractor=0.15, occluder=0.03)
+_SEARCH = ViewRanges(159, 36, 0.07, 0.07, 7, paste=0.55, distractor=0.4, occluder=0.2)
+_FOREIGN_OBJECTS = 4
+_LARGEST_FRAME_GAP = 60
+
+
+class PhotoStore:
+    """Objects in still photographs.
+
+    Args:
+        path: ``.npz`` with ``jpeg`` (all bytes), ``offsets`` (N + 1) and optionally ``boxes``
+            (rows of picture index, x, y, w, h). Pictures without a box give a random textured
+            region each time.
+
+    Raises:
+        DataError: The file is missing or lacks an array.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        try:
+            with np.load(path) as content:
+                self._code, self._offsets = content["jpeg"], content["offsets"]
+                boxes = content["boxes"] if "boxes" in content else np.zeros((0, 5))
+        except (OSError, KeyError, ValueError) as error:
+            raise DataError(
+                f"{path}: not a photograph archive with arrays 'jpeg' and 'offsets' ({error})"
+            ) from error
+        self._boxes: dict[int, list[NDArray[np.float64]]] = {}
+        for row in boxes.astype(np.float64):
+            self._boxes.setdefault(int(row[0]), []).append(row[1:5])
+        self._images: dict[int, NDArray[np.uint8]] = {}
+
+    def __len__(self) -> int:
+        """Return the number of photographs."""
+        return len(self._offsets) - 1
+
+    def image(self, index: int) -> NDArray[np.uint8]:
+        """Return picture ``index`` as (H, W, 3) BGR; it stays decoded in memory."""
+        if index not in self._images:
+            code = self._code[self._offsets[index] : self._offsets[index + 1]]
+            picture = cv2.imdecode(code, cv2.IMREAD_COLOR)
+            if picture is None:
+                raise DataError(f"photograph {index} cannot be decoded; the archive is damaged")
+            self._images[index] = picture
+        return self._images[index]
+
+    def draw(self, rng: Generator) -> Target:
+        """Return a random object of a random picture."""
+        index = int(rng.integers(len(self)))
+        image = self.image(index)
+        boxes = self._boxes.get(index)
+        if boxes:
+            x, y, w, h = boxes[int(rng.integers(len(boxes)))].tolist()
+            if min(w, h) >= 12:
+                return Target(image, (x, y, w, h))
+        return Target(image, _textured_box(image, rng))
+
+
+class SequenceStore:
+    """Objects in annotated sequences, a pair of nearby frames at a time.
+
+    Args:
+        root: Folder of sequences, each with ``*.jpg`` and ``groundtruth.txt``.
+
+    Raises:
+        DataError: There is no sequence, or one has fewer boxes than frames.
+    """
+
+    def __init__(self, root: str | Path) -> None:
+        self._sequences: list[tuple[list[Path], NDArray[np.float64]]] = []
+        for truth in sorted(Path(root).glob("*/groundtruth.txt")):
+            frames = sorted(truth.parent.glob("*.jpg"))
+            boxes = np.loadtxt(truth, delimiter=",", ndmin=2)
+            if len(boxes) < len(frames) or not frames:
+                raise DataError(f"{truth}: {len(boxes)} boxes for {len(frames)} frames")
+            self._sequences.append((frames, boxes))
+        if not self._sequences:
+            raise DataError(f"{root}: no sequence found (expected NAME/*.jpg, groundtruth.txt)")
+        self._images: dict[Path, NDArray[np.uint8]] = {}
+
+    def draw(self, count: int, rng: Generator) -> list[Target]:
+        """Return the same object in ``count`` frames within a short time."""
+        frames, boxes = self._sequences[int(rng.integers(len(self._sequences)))]
+        first = int(rng.integers(len(frames)))
+        low, high = max(0, first - _LARGEST_FRAME_GAP), min(len(frames), first + _LARGEST_FRAME_GAP)
+        chosen = rng.integers(low, high, count)
+        targets = []
+        for index in [first, *chosen[1:].tolist()]:
+            box = boxes[index]
+            if not np.isfinite(box).all() or min(box[2:]) < 4:
+                index, box = first, boxes[first]
+            targets.append(Target(self._image(frames[index]), tuple(box.tolist())))
+        return targets
+
+    def _image(self, path: Path) -> NDArray[np.uint8]:
+        if path not in self._images:
+            picture = cv2.imread(str(path))
+            if picture is None:
+                raise DataError(f"{path}: picture cannot be read")
+            self._images[path] = picture
+        return self._images[path]
+
+
+class ObjectGroups(Dataset[dict[str, Tensor]]):
+    """Groups of views for SiamFC training; item i is the same for the same seed.
+
+    An item holds ``exemplars`` uint8 (E, 3, 127, 127), ``searches`` uint8 (S, 3, size, size) and
+    ``offsets`` float32 (S, 2), the target's displacement from the search region's centre in
+    pixels. Colours are BGR.
+
+    Args:
+        photos: Photograph archives, see :class:`PhotoStore`.
+        sequences: Roots of annotated sequences, see :class:`SequenceStore`.
+        objects: Number of groups in an epoch.
+        exemplars: Exemplars E in a group.
+        searches: Search regions S in a group.
+        search_size: Side of a search region, pixels.
+        search_shift: Largest displacement of the target, pixels.
+        sequence_share: Share of groups from sequences, where both kinds are given.
+        seed: Seed of everything random.
+
+    Raises:
+        DataError: Neither photographs nor sequences are given, or they cannot be read.
+    """
+
+    def __init__(
+        self,
+        photos: Sequence[str] = (),
+        sequences: Sequence[str] = (),
+        *,
+        objects: int,
+        exemplars: int = 3,
+        searches: int = 4,
+        search_size: int = 159,
+        search_shift: float = 36,
+        sequence_share: float = 0.3,
+        seed: int = 0,
+    ) -> None:
+        self._photos = [PhotoStore(path) for path in photos]
+        self._sequences = [SequenceStore(root) for root in sequences]
+        if not self._photos and not self._sequences:
+            raise DataError("no training data: give photographs, sequences or both")
+        self._objects, self._exemplars, self._searches = objects, exemplars, searches
+        self._search = replace(_SEARCH, size=search_size, shift=search_shift)
+        self._sequence_share = sequence_share if photos else 1.0
+        self._seed = seed
+
+    def __len__(self) -> int:
+        """Return the number of groups in an epoch."""
+        return self._objects
+
+    def __getitem__(self, index: int) -> dict[str, Tensor]:
+        """Render group ``index``."""
+        rng = np.random.default_rng((self._seed, index))
+        others = [self._draw_photo(rng) for _ in range(_FOREIGN_OBJECTS)] if self._photos else []
+        targets = self._draw_group(rng)
+        grey, flip = rng.random() < 0.1, rng.random() < 0.5
+
+        views, offsets = [], []
+        for i, target in enumerate(targets):
+            ranges = _EXEMPLAR if i < self._exemplars else self._search
+            view, offset = render_view(target, others, ranges, rng)
+            view = degrade(view, rng)
+            if grey:
+                view = cv2.cvtColor(cv2.cvtColor(view, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
+            if flip:
+                view, offset = view[:, ::-1], offset * np.float32([-1, 1])
+            views.append(torch.from_numpy(np.ascontiguousarray(view.transpose(2, 0, 1))))
+            offsets.append(torch.from_numpy(offset))
+            rng.shuffle(others)
+        return {
+            "exemplars": torch.stack(views[: self._exemplars]),
+            "searches": torch.stack(views[self._exemplars :]),
+            "offsets": torch.stack(offsets[self._exemplars :]),
+        }
+
+    def _draw_photo(self, rng: Generator) -> Target:
+        sizes = np.array([len(store) for store in self._photos])
+        return self._photos[rng.choice(len(sizes), p=sizes / sizes.sum())].draw(rng)
+
+    def _draw_group(self, rng: Generator) -> list[Target]:
+        count = self._exemplars + self._searches
+        if self._sequences and rng.random() < self._sequence_share:
+            return self._sequences[int(rng.integers(len(self._sequences)))].draw(count, rng)
+        return [self._draw_photo(rng)] * count
+
+
+def _textured_box(
+    image: NDArray[np.uint8], rng: Generator, tries: int = 6
+) -> tuple[float, float, float, float]:
+    """A random box on something: the first of ``tries`` with contrast, else the last."""
+    height, width = image.shape[:2]
+    for _ in range(tries):
+        side = np.exp(rng.uniform(np.log(0.15), np.log(0.55))) * min(height, width)
+        aspect = np.exp(rng.uniform(-0.6, 0.6) / 2)
+        w, h = min(side * aspect, width - 2.0), min(side / aspect, height - 2.0)
+        x, y = rng.uniform(0, width - w), rng.uniform(0, height - h)
+        patch = image[int(y) : int(y + h) : 2, int(x) : int(x + w) : 2]
+        if patch.std() > 25:
+            break
+    return float(x), float(y), float(w), float(h)
