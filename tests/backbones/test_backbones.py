@@ -1,0 +1,77 @@
+"""Backbones: shapes, one module tree for all methods, errors."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from binvision.backbones import BACKBONES, build_backbone
+from binvision.binary import METHODS
+from binvision.errors import ConfigError
+
+SMALL = {"residual": {"stem_channels": 8, "channels": 16}, "alexnet": {"width": 1 / 16}}
+
+
+def small(name: str, method: str) -> torch.nn.Module:
+    return build_backbone({"type": name, "method": method, **SMALL[name]})
+
+
+@pytest.mark.parametrize("name", sorted(BACKBONES))
+@pytest.mark.parametrize("method", sorted(METHODS))
+def test_trains_in_every_method(name: str, method: str) -> None:
+    torch.manual_seed(0)
+    net = small(name, method)
+    stages = net.stages(torch.randint(0, 256, (2, 3, 127, 127)).float())
+    stages[-1].square().mean().backward()
+    assert stages[-1].shape[1] == net.out_channels
+    for parameter_name, parameter in net.named_parameters():
+        assert parameter.grad is not None, parameter_name
+        assert torch.isfinite(parameter.grad).all(), parameter_name
+    assert torch.equal(
+        net.eval()(torch.zeros(1, 3, 127, 127)), net.stages(torch.zeros(1, 3, 127, 127))[-1]
+    )
+
+
+@pytest.mark.parametrize("name", sorted(BACKBONES))
+def test_the_float_twin_has_the_same_modules(name: str) -> None:
+    twin, binary = small(name, "fp"), small(name, "bnn")
+    assert [n for n, _ in twin.named_parameters()] == [n for n, _ in binary.named_parameters()]
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "side"),
+    [
+        ("residual", 127, 15),
+        ("residual", 239, 29),
+        ("residual", 255, 31),
+        ("alexnet", 127, 6),
+        ("alexnet", 255, 22),
+    ],
+)
+def test_feature_sizes(name: str, size: int, side: int) -> None:
+    with torch.inference_mode():
+        features = small(name, "bireal").eval()(torch.zeros(1, 3, size, size))
+    assert features.shape[-2:] == (side, side)
+
+
+def test_non_square_and_odd_inputs() -> None:
+    with torch.inference_mode():
+        features = small("residual", "xnor").eval()(torch.zeros(2, 3, 131, 92))
+    assert features.shape[0] == 2 and features.shape[-2:] == (16, 11)
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        (
+            {"type": "residul", "method": "fp"},
+            "unknown backbone 'residul'.*Did you mean 'residual'",
+        ),
+        ({"method": "fp"}, "unknown backbone None; valid: alexnet, residual"),
+        ({"type": "residual", "method": "fp", "depth": 3}, "cannot be built.*depth"),
+        ({"type": "residual", "method": "float"}, "unknown binarisation method 'float'"),
+    ],
+)
+def test_errors_name_what_is_valid(config: dict[str, str], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        build_backbone(config)

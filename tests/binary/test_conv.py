@@ -1,0 +1,189 @@
+"""BinaryConv2d, method by method, against an independent float64 convolution."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+
+from binvision.binary import METHODS, BinaryConv2d, kernel_loss
+from binvision.errors import ConfigError, ExportError
+
+BINARY = sorted(name for name, method in METHODS.items() if method.is_binary)
+ESTIMATOR_SLOPES = {
+    "clip": lambda v: (np.abs(v) <= 1).astype(float),
+    "polynomial": lambda v: np.maximum(0, 2 - 2 * np.abs(v)),
+}
+
+
+def signs(values: np.ndarray) -> np.ndarray:
+    return np.where(values >= 0, 1.0, -1.0)
+
+
+def reference_conv(
+    x: np.ndarray, w: np.ndarray, stride: int, padding: int, dilation: int, groups: int
+) -> np.ndarray:
+    """Plain loops over output places and taps; taps outside the input add nothing."""
+    n, _, height, width = x.shape
+    out, per_group, kh, kw = w.shape
+    oh = (height + 2 * padding - dilation * (kh - 1) - 1) // stride + 1
+    ow = (width + 2 * padding - dilation * (kw - 1) - 1) // stride + 1
+    y = np.zeros((n, out, oh, ow))
+    for o, r, c, i, j in itertools.product(range(out), range(oh), range(ow), range(kh), range(kw)):
+        row, col = r * stride - padding + i * dilation, c * stride - padding + j * dilation
+        if 0 <= row < height and 0 <= col < width:
+            first = o // (out // groups) * per_group
+            y[:, o, r, c] += x[:, first : first + per_group, row, col] @ w[o, :, i, j]
+    return y
+
+
+def reference_scale(name: str, layer: BinaryConv2d) -> np.ndarray:
+    weight = layer.weight.detach().numpy()
+    if name == "rbcn":
+        return layer.rectification.detach().numpy().ravel()
+    if name == "bnn":
+        return np.ones(len(weight))
+    return np.abs(weight).reshape(len(weight), -1).mean(1)
+
+
+def make_layer(name: str, seed: int, **shape: int) -> BinaryConv2d:
+    torch.manual_seed(seed)
+    layer = BinaryConv2d(6, 4, 3, method=name, **shape).double()
+    torch.nn.init.normal_(layer.weight, std=0.7)
+    torch.nn.init.normal_(layer.shift, std=0.2)
+    if name == "rbcn":
+        torch.nn.init.uniform_(layer.rectification, -0.5, 1.0)
+    return layer
+
+
+@pytest.mark.parametrize("name", BINARY)
+@pytest.mark.parametrize(
+    "shape",
+    [
+        {},
+        {"padding": 1},
+        {"stride": 2, "padding": 1},
+        {"dilation": 2, "padding": 2},
+        {"groups": 2, "padding": 1, "stride": 2},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("training", [True, False])
+def test_forward(name: str, shape: dict[str, int], training: bool) -> None:
+    layer = make_layer(name, 1, **shape).train(training)
+    x = np.random.default_rng(2).normal(size=(2, 6, 7, 5))
+    full = {"stride": 1, "padding": 0, "dilation": 1, "groups": 1, **shape}
+    bits = signs(x + layer.shift.detach().numpy()[:, None, None])
+    expected = reference_conv(bits, signs(layer.weight.detach().numpy()), **full)
+    expected *= reference_scale(name, layer)[:, None, None]
+    np.testing.assert_allclose(layer(torch.from_numpy(x)).detach().numpy(), expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", sorted(METHODS))
+def test_gradients(name: str) -> None:
+    """All gradients restated: of the input, the shift, the latent weights and the scale."""
+    layer = make_layer(name, 3)
+    method = METHODS[name]
+    rng = np.random.default_rng(4)
+    x_values, incoming = rng.normal(size=(1, 6, 5, 5)), rng.normal(size=(1, 4, 3, 3))
+    x = torch.from_numpy(x_values).requires_grad_()
+    layer(x).backward(torch.from_numpy(incoming))
+
+    w = layer.weight.detach().numpy()
+    shifted = x_values + layer.shift.detach().numpy()[:, None, None]
+    used_x = signs(shifted) if method.is_binary else shifted
+    used_w = signs(w) if method.is_binary else w
+    scale = reference_scale(name, layer) if method.is_binary else np.ones(4)
+    grad_kernel = np.zeros_like(w)
+    grad_input = np.zeros_like(x_values)
+    for i, j in itertools.product(range(3), range(3)):
+        patch = used_x[0, :, i : i + 3, j : j + 3]
+        grad_kernel[:, :, i, j] = np.einsum("ohw,chw->oc", incoming[0], patch)
+        grad_input[0, :, i : i + 3, j : j + 3] += np.einsum(
+            "ohw,oc->chw", incoming[0] * scale[:, None, None], used_w[:, :, i, j]
+        )
+    per_scale = (grad_kernel * used_w).reshape(4, -1).sum(1)
+    if method.is_binary:
+        grad_weight = grad_kernel * scale[:, None, None, None]
+        grad_weight *= ESTIMATOR_SLOPES[method.weight](w)
+        grad_input *= ESTIMATOR_SLOPES[method.activation](shifted)
+        if method.scale == "mean":
+            grad_weight += per_scale[:, None, None, None] * signs(w) / w[0].size
+    else:
+        grad_weight = grad_kernel
+
+    np.testing.assert_allclose(layer.weight.grad.numpy(), grad_weight, atol=1e-10)
+    np.testing.assert_allclose(x.grad.numpy(), grad_input, atol=1e-10)
+    np.testing.assert_allclose(layer.shift.grad.numpy(), grad_input[0].sum((1, 2)), atol=1e-10)
+    if name == "rbcn":
+        np.testing.assert_allclose(layer.rectification.grad.numpy().ravel(), per_scale, atol=1e-10)
+
+
+def test_kernel_loss_and_its_gradient() -> None:
+    layer = make_layer("rbcn", 5)
+    loss = layer.kernel_loss()
+    loss.backward()
+    w = layer.weight.detach().numpy()
+    c = layer.rectification.detach().numpy()
+    error = w - c * signs(w)
+    np.testing.assert_allclose(loss.item(), 0.5 * (error**2).sum(), rtol=1e-12)
+    slope = ESTIMATOR_SLOPES["polynomial"](w)
+    np.testing.assert_allclose(layer.weight.grad.numpy(), error * (1 - c * slope), atol=1e-12)
+    expected_c = -(error * signs(w)).sum((1, 2, 3))
+    np.testing.assert_allclose(layer.rectification.grad.numpy().ravel(), expected_c, atol=1e-12)
+
+
+def test_kernel_loss_sums_over_the_layers_that_ask_for_it() -> None:
+    layers = [make_layer("rbcn", 6), make_layer("xnor", 7), make_layer("rbcn", 8)]
+    total = kernel_loss(torch.nn.Sequential(*layers))
+    expected = layers[0].kernel_loss() + layers[2].kernel_loss()
+    assert total.item() == pytest.approx(expected.item())
+    assert kernel_loss(layers[1]).item() == 0
+
+
+@pytest.mark.parametrize("name", BINARY)
+def test_folded_constants_give_the_layer_bit_for_bit(name: str) -> None:
+    torch.manual_seed(9)
+    layer = BinaryConv2d(70, 8, 3, padding=1, method=name).eval()
+    torch.nn.init.normal_(layer.shift, std=0.3)
+    x = torch.randn(2, 70, 9, 11)
+    x[0, :, 0, 0] = -layer.shift.detach()  # exactly on the threshold: a +1
+    folded = layer.folded()
+    bits = np.where(x.numpy() >= folded["threshold"].numpy()[:, None, None], 1, -1)
+    weights = folded["signs"].numpy()
+    assert set(np.unique(weights)) == {-1, 1} and folded["signs"].dtype == torch.int8
+    dots = reference_conv(bits, weights, 1, 1, 1, 1).astype(np.float32)
+    expected = dots * folded["scale"].numpy()[:, None, None]
+    assert np.array_equal(layer(x).detach().numpy(), expected)
+
+
+def test_the_float_twin_has_no_packed_form() -> None:
+    with pytest.raises(ExportError, match="method 'fp' keeps this layer real"):
+        BinaryConv2d(3, 4, 3, method="fp").folded()
+
+
+def test_unknown_method_names_the_valid_ones() -> None:
+    with pytest.raises(ConfigError, match="unknown binarisation method 'xnorr'.*Did you mean"):
+        BinaryConv2d(3, 4, 3, method="xnorr")
+
+
+@pytest.mark.parametrize("name", sorted(METHODS))
+def test_every_method_learns(name: str) -> None:
+    """Fits the responses of a fixed random layer: the loss must fall by a good part."""
+    torch.manual_seed(10)
+    x = torch.randn(64, 8, 6, 6)
+    target = BinaryConv2d(8, 8, 3, method=name).eval()(x).detach()
+    layer = BinaryConv2d(8, 8, 3, method=name)
+    model = torch.nn.Sequential(layer, torch.nn.BatchNorm2d(8))
+    target = (target - target.mean((0, 2, 3), keepdim=True)) / target.std((0, 2, 3), keepdim=True)
+    optimizer = torch.optim.Adam(model.parameters(), 1e-2)
+    losses = []
+    for _ in range(60):
+        loss = (model(x) - target).square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert np.mean(losses[-5:]) < 0.8 * losses[0]
