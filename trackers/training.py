@@ -133,9 +133,8 @@ class GuidedSiamFCTraining(BaseModel):
         """Return losses, hits and the exemplars' stages of both networks."""
         data = {"exemplars": exemplars, "searches": searches, "offsets": offsets}
         losses, hit, stages = pair_losses(self.network, data, self._stride)
-        teacher = getattr(self.teacher, "module", self.teacher)
         with torch.no_grad():
-            guide = teacher.backbone.stages(_as_pixels(exemplars))
+            guide = self.teacher.backbone.stages(_as_pixels(exemplars))
         return losses, hit, stages, guide
 
     def train_step(
@@ -148,13 +147,13 @@ class GuidedSiamFCTraining(BaseModel):
 
         with network_optim.optim_context(self.network):
             losses, hit, stages, guide = self(**data)
-            self.discriminators.requires_grad_(False)
-            judged = self.discriminators(stages)
-            self.discriminators.requires_grad_(True)
-        plain = getattr(self.network, "module", self.network)
+            judges = _unwrapped(self.discriminators)
+            judges.requires_grad_(False)
+            judged = judges(stages)
+            judges.requires_grad_(True)
         losses["loss_feature"] = _GUIDANCE_WEIGHTS["feature"] * feature_loss(stages, guide)
         losses["loss_adversarial"] = _GUIDANCE_WEIGHTS["adversarial"] * adversarial_loss(judged)
-        losses["loss_kernel"] = _GUIDANCE_WEIGHTS["kernel"] * kernel_loss(plain)
+        losses["loss_kernel"] = _GUIDANCE_WEIGHTS["kernel"] * kernel_loss(_unwrapped(self.network))
         total, logged = self.parse_losses({**losses, "hit": hit})
         network_optim.update_params(total)
 
@@ -181,3 +180,8 @@ class GuidedSiamFCTraining(BaseModel):
 def _as_pixels(views: Tensor) -> Tensor:
     """Views (B, V, 3, h, w) uint8 to float (B * V, 3, h, w), channels last."""
     return views.flatten(0, 1).float().contiguous(memory_format=torch.channels_last)
+
+
+def _unwrapped(module: nn.Module) -> nn.Module:
+    """The module itself, without the wrapper of distributed training."""
+    return getattr(module, "module", module)

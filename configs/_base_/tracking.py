@@ -36,6 +36,7 @@ train_dataloader = dict(
         objects=objects,
         exemplars=exemplars,
         searches=searches,
+        seed=0,
     ),
 )
 train_cfg = dict(type="IterBasedTrainLoop", max_iters=iterations, val_interval=10**9)

@@ -15,3 +15,4 @@ optim_wrapper = dict(
         type="Bf16OptimWrapper", optimizer=dict(type="AdamW", lr=2e-4, weight_decay=0.0)
     ),
 )
+model_wrapper_cfg = dict(type="MMSeparateDistributedDataParallel")

@@ -1,0 +1,81 @@
+"""``binvision train``: train a network from a configuration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from binvision.errors import UsageError
+
+__all__ = ["train"]
+
+
+def train(
+    config: Annotated[
+        str, typer.Argument(help="A configuration file, or the name of a shipped one.")
+    ],
+    photos: Annotated[
+        list[Path] | None, typer.Option(help="Archive of photographs (.npz). Repeatable.")
+    ] = None,
+    sequences: Annotated[
+        list[Path] | None,
+        typer.Option(help="Folder of sequences in the GOT-10k layout. Repeatable."),
+    ] = None,
+    work_dir: Annotated[
+        Path | None, typer.Option(help="Checkpoints and logs [default: work_dirs/NAME].")
+    ] = None,
+    teacher: Annotated[
+        Path | None, typer.Option(help="Checkpoint of the float twin that guides the training.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of weights and data.")] = None,
+    iterations: Annotated[
+        int | None, typer.Option(min=1, help="Length of the schedule in steps.")
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="CPU threads of a process [default: all].")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the newest checkpoint.")
+    ] = False,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Set any configuration key. Repeatable."),
+    ] = None,
+) -> None:
+    """Train a network from a configuration.
+
+    Example: binvision train tracking/siamfc_xnor --photos photos.npz
+
+    On several processes: torchrun --nproc_per_node 2 -m binvision train ...
+    """
+    from binvision.training.run import TrainingRequest, find_config
+    from binvision.training.run import train as run_training
+
+    name = find_config(config).stem
+    last = run_training(
+        TrainingRequest(
+            config=config,
+            work_dir=work_dir or Path("work_dirs") / name,
+            photos=tuple(photos or ()),
+            sequences=tuple(sequences or ()),
+            teacher=teacher,
+            seed=seed,
+            iterations=iterations,
+            threads=threads,
+            resume=resume,
+            overrides=_key_values(overrides or []),
+        )
+    )
+    typer.echo(str(last))
+
+
+def _key_values(texts: list[str]) -> dict[str, str]:
+    pairs = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise UsageError(f"--set {text!r}: expected KEY=VALUE, such as randomness.seed=3")
+        pairs[key.strip()] = value.strip()
+    return pairs

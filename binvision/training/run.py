@@ -1,0 +1,181 @@
+"""From a configuration file to a finished training run."""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import os
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+import torch
+import torch.distributed
+from mmengine.config import Config
+from mmengine.runner import Runner, find_latest_checkpoint
+
+import binvision.configs
+from binvision.errors import ConfigError, DataError
+
+__all__ = ["TrainingRequest", "find_config", "prepare_config", "train"]
+
+
+@dataclass(frozen=True)
+class TrainingRequest:
+    """What a user asks of a training run; None leaves the configuration's own value.
+
+    Attributes:
+        config: Path of a configuration, or its name such as ``tracking/rb_siamfc``.
+        work_dir: Folder for checkpoints and logs.
+        photos: Photograph archives.
+        sequences: Roots of annotated sequences.
+        teacher: Checkpoint that guides the training, where the configuration has one.
+        seed: Seed of weights and data.
+        iterations: Length of the schedule.
+        threads: CPU threads of one process.
+        resume: Go on from the newest checkpoint of the work directory.
+        overrides: Further configuration keys, dotted, with Python literals as values.
+    """
+
+    config: str
+    work_dir: Path
+    photos: tuple[Path, ...] = ()
+    sequences: tuple[Path, ...] = ()
+    teacher: Path | None = None
+    seed: int | None = None
+    iterations: int | None = None
+    threads: int | None = None
+    resume: bool = False
+    overrides: dict[str, str] = field(default_factory=dict)
+
+
+def train(request: TrainingRequest) -> Path:
+    """Run a training to its end.
+
+    Under ``torchrun`` every process calls this; gradients are averaged over gloo (CPU) or
+    NCCL (GPU).
+
+    Returns:
+        ``last.pth`` in the work directory: a checkpoint for ``binvision export``.
+
+    Raises:
+        ConfigError: The configuration, or a key of it, does not exist.
+        DataError: Training data are missing.
+    """
+    config = prepare_config(request)
+    if request.threads is not None:
+        torch.set_num_threads(request.threads)
+    cv2.setNumThreads(1)
+    if "WORLD_SIZE" in os.environ:
+        _join_processes(config)
+    runner = Runner.from_cfg(config)
+    runner.train()
+    return _keep_last(request.work_dir, is_first=runner.rank == 0)
+
+
+def find_config(name: str) -> Path:
+    """Return the configuration at path ``name``, or the shipped one of that name.
+
+    Raises:
+        ConfigError: Neither exists; the message lists the shipped names.
+    """
+    if Path(name).is_file():
+        return Path(name)
+    root = Path(binvision.configs.__file__).parent
+    shipped = {
+        path.relative_to(root).with_suffix("").as_posix(): path
+        for path in sorted(root.glob("*/*.py"))
+        if not path.parent.name.startswith("_") and path.name != "__init__.py"
+    }
+    if name in shipped:
+        return shipped[name]
+    close = difflib.get_close_matches(name, shipped, n=1)
+    hint = f" Did you mean {close[0]}?" if close else ""
+    raise ConfigError(f"no configuration {name!r}; shipped: {', '.join(shipped)}.{hint}")
+
+
+def prepare_config(request: TrainingRequest) -> Config:
+    """Return the configuration with everything in ``request`` put into its place.
+
+    Raises:
+        ConfigError: A key to override does not exist, or the configuration takes no teacher.
+        DataError: A given file or folder is missing.
+    """
+    config = Config.fromfile(find_config(request.config))
+    config.work_dir = str(request.work_dir)
+    config.resume = request.resume
+    config.setdefault("log_level", "WARNING")
+    dataset = config.train_dataloader.dataset
+    for key in ("photos", "sequences"):
+        paths = getattr(request, key)
+        if paths:
+            dataset[key] = [str(_existing(path)) for path in paths]
+    if request.teacher is not None:
+        if "teacher" not in config.model:
+            raise ConfigError(f"{request.config} is not guided, so it takes no teacher")
+        config.model.teacher = str(_existing(request.teacher))
+    if request.seed is not None:
+        config.randomness.seed = dataset.seed = request.seed
+    if request.iterations is not None:
+        _set_length(config, request.iterations)
+    for key, value in request.overrides.items():
+        _override(config, key, value)
+    config.record.data = [Path(path).name for path in (*dataset.photos, *dataset.sequences)]
+    return config
+
+
+def _existing(path: Path) -> Path:
+    if not path.exists():
+        raise DataError(f"{path}: no such file or folder; pass the training data's own path")
+    return path
+
+
+def _set_length(config: Config, iterations: int) -> None:
+    """Shorten or lengthen the schedule; warm-up keeps its share at most."""
+    config.train_cfg.max_iters = iterations
+    warmup, cosine = config.param_scheduler
+    warmup.end = cosine.begin = min(warmup.end, max(1, iterations // 10))
+    cosine.end = iterations
+    dataset = config.train_dataloader.dataset
+    dataset.objects = iterations * config.train_dataloader.batch_size
+    config.record.objects = dataset.objects
+    config.record.views = dataset.objects * (dataset.exemplars + dataset.searches)
+    config.record.pairs = dataset.objects * dataset.exemplars * dataset.searches
+
+
+def _override(config: Config, key: str, text: str) -> None:
+    node: Any = config
+    *parents, last = key.split(".")
+    for parent in parents:
+        node = node.get(parent) if isinstance(node, dict | Config) else None
+    if node is None or last not in node:
+        raise ConfigError(f"the configuration has no key {key!r}; print it to see the valid ones")
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        value = text
+    config.merge_from_dict({key: value})
+
+
+def _join_processes(config: Config) -> None:
+    """Join the process group that ``torchrun`` describes; mmengine alone assumes GPUs."""
+    on_gpu = torch.cuda.is_available()
+    if on_gpu:
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    torch.distributed.init_process_group("nccl" if on_gpu else "gloo")
+    config.launcher = "pytorch"
+    wrapper = config.setdefault("model_wrapper_cfg", {"type": "MMDistributedDataParallel"})
+    wrapper.broadcast_buffers = False
+    if not on_gpu:
+        wrapper.device_ids = None
+
+
+def _keep_last(work_dir: Path, *, is_first: bool) -> Path:
+    last = work_dir / "last.pth"
+    if is_first:
+        partial = last.with_suffix(".part")
+        shutil.copyfile(find_latest_checkpoint(str(work_dir)), partial)
+        os.replace(partial, last)
+    return last
