@@ -1,7 +1,8 @@
 """Training data: groups of exemplars and search regions of one object each.
 
 Objects come from still photographs (``.npz`` files of encoded pictures) and from annotated
-sequences in the GOT-10k layout (``ROOT/NAME/*.jpg`` with ``groundtruth.txt``). A group of E
+sequences in the GOT-10k layout (``ROOT/NAME/*.jpg`` with ``groundtruth.txt``; frames in which the
+target is absent are left out). A group of E
 exemplars and S search regions holds E x S pairs, for the price of E + S network passes.
 """
 
@@ -28,6 +29,7 @@ _EXEMPLAR = ViewRanges(127, 2, 0.03, 0.03, 3, paste=0.3, distractor=0.15, occlud
 _SEARCH = ViewRanges(159, 36, 0.07, 0.07, 7, paste=0.55, distractor=0.4, occluder=0.2)
 _FOREIGN_OBJECTS = 4
 _LARGEST_FRAME_GAP = 60
+_SMALLEST_SIDE = 4
 
 
 class PhotoStore:
@@ -99,24 +101,25 @@ class SequenceStore:
             boxes = np.loadtxt(truth, delimiter=",", ndmin=2)
             if len(boxes) < len(frames) or not frames:
                 raise DataError(f"{truth}: {len(boxes)} boxes for {len(frames)} frames")
-            self._sequences.append((frames, boxes))
+            boxes = boxes[: len(frames)]
+            visible = np.isfinite(boxes).all(1) & (boxes[:, 2:] >= _SMALLEST_SIDE).all(1)
+            if visible.any():
+                kept = [frame for frame, seen in zip(frames, visible, strict=True) if seen]
+                self._sequences.append((kept, boxes[visible]))
         if not self._sequences:
-            raise DataError(f"{root}: no sequence found (expected NAME/*.jpg, groundtruth.txt)")
+            raise DataError(
+                f"{root}: no sequence with a visible target found "
+                f"(expected NAME/*.jpg and NAME/groundtruth.txt)"
+            )
         self._images: dict[Path, NDArray[np.uint8]] = {}
 
     def draw(self, count: int, rng: Generator) -> list[Target]:
         """Return the same object in ``count`` frames within a short time."""
         frames, boxes = self._sequences[int(rng.integers(len(self._sequences)))]
         first = int(rng.integers(len(frames)))
-        low, high = max(0, first - _LARGEST_FRAME_GAP), min(len(frames), first + _LARGEST_FRAME_GAP)
-        chosen = rng.integers(low, high, count)
-        targets = []
-        for index in [first, *chosen[1:].tolist()]:
-            box = boxes[index]
-            if not np.isfinite(box).all() or min(box[2:]) < 4:
-                index, box = first, boxes[first]
-            targets.append(Target(self._image(frames[index]), tuple(box.tolist())))
-        return targets
+        near = slice(max(0, first - _LARGEST_FRAME_GAP), first + _LARGEST_FRAME_GAP)
+        chosen = [first, *rng.integers(*near.indices(len(frames))[:2], count - 1).tolist()]
+        return [Target(self._image(frames[i]), tuple(boxes[i].tolist())) for i in chosen]
 
     def _image(self, path: Path) -> NDArray[np.uint8]:
         if path not in self._images:
