@@ -1,4 +1,4 @@
-"""``python -m binvision``, which ``torchrun`` needs."""
+"""``python -m binvision``: the command line, for ``torchrun -m binvision train`` among others."""
 
 from binvision.cli.app import main
 

@@ -17,7 +17,7 @@ INFERENCE_ROOMS = ("cli", "kernels", "media", "runtime", "trackers", "zoo")
 # The modules of inference rooms that are the training world, and so may load torch.
 TRAINING_MODULES = frozenset(
     f"binvision.trackers.{name}"
-    for name in ("guidance", "losses", "model", "pairs", "torch_embedder")
+    for name in ("guidance", "losses", "model", "pairs", "torch_embedder", "training")
 )
 
 FORBIDDEN = ("torch", "torchvision", "mmengine")

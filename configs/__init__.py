@@ -1,0 +1,1 @@
+"""Training configurations: one file is one row of a results table. Data, never imported."""
