@@ -12,6 +12,7 @@ from binvision.export.pack import pack
 from binvision.export.trace import IMAGE, IMAGE_CHANNELS, trace
 from binvision.runtime import PackedModel
 from binvision.runtime.account import working_size_hw
+from binvision.runtime.faults import DAMAGED
 from binvision.runtime.schema import check_model
 from binvision.runtime.shapes import infer_shapes
 
@@ -66,5 +67,6 @@ def export_model(
         if size_hw is not None:
             infer_shapes(packed, size_hw)
     except ModelError as error:
-        raise ExportError(f"network {name!r} has no packed form: {error}") from error
+        reason = str(error).removesuffix(f"; {DAMAGED}")
+        raise ExportError(f"network {name!r} has no packed form: {reason}") from error
     return packed

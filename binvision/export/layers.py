@@ -32,8 +32,12 @@ class Emitter(Protocol):
         channels: int,
         attrs: dict[str, Any] | None = None,
         constants: dict[str, np.ndarray] | None = None,
+        part: str = "",
     ) -> Value:
-        """Add a node that gives ``channels`` channels; returns the value it defines."""
+        """Add a node that gives ``channels`` channels; returns the value it defines.
+
+        A layer that becomes several nodes names those before its last with ``part``.
+        """
 
 
 # Convolutions
@@ -71,9 +75,8 @@ def _real_binary_conv(emitter: Emitter, layer: BinaryConv2d, x: Value) -> Value:
     shift = _float64(layer.shift)
     if shift.any():
         # Before the convolution, not in its bias: the zero padding comes after the shift.
-        x = emitter.emit(
-            "affine", [x], x.channels, constants={"scale": np.ones(x.channels), "bias": shift}
-        )
+        constants = {"scale": np.ones(x.channels), "bias": shift}
+        x = emitter.emit("affine", [x], x.channels, constants=constants, part="shift")
     return _real_conv(emitter, layer, x, layer.weight, None, layer.padding)
 
 

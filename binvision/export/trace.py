@@ -45,7 +45,18 @@ def trace(model: nn.Module) -> Graph:
         )
     lowering = _Lowering(traced, reserved={IMAGE, *results})
     values = lowering.lower()
-    return Graph(tuple(lowering.nodes), {name: values[node].name for name, node in results.items()})
+    outputs = {name: values[node].name for name, node in results.items()}
+    _check_results(model, outputs)
+    return Graph(tuple(lowering.nodes), outputs)
+
+
+def _check_results(model: nn.Module, outputs: dict[str, str]) -> None:
+    for name, value in outputs.items():
+        if value == IMAGE or list(outputs.values()).count(value) > 1:
+            raise ExportError(
+                f"{type(model).__name__} returns its input or one value twice as {name!r}; "
+                f"expected each result to be the output of a layer of its own"
+            )
 
 
 def _traced(model: nn.Module) -> torch.fx.GraphModule:
@@ -76,6 +87,7 @@ class _Lowering:
         self._values: dict[torch.fx.Node, Value] = {}
 
     def lower(self) -> dict[torch.fx.Node, Value]:
+        """Lower every node in order; returns the value that each one became."""
         for node in self._module.graph.nodes:
             self._current = node
             if node.op == "placeholder":
@@ -91,13 +103,15 @@ class _Lowering:
         channels: int,
         attrs: dict[str, Any] | None = None,
         constants: dict[str, np.ndarray] | None = None,
+        part: str = "",
     ) -> Value:
+        """Add a node for the layer that is being lowered; see :class:`Emitter`."""
         if op != "conv" and any(value.name == IMAGE for value in inputs):
             raise ExportError("reads the image; expected a QuantConv2d or a Conv2d as first layer")
         for role, constant in (constants or {}).items():
             if not np.isfinite(constant).all():
                 raise ExportError(f"its {role} holds NaN or infinity; the training diverged")
-        name = self._unique(_path(self._current))
+        name = self._unique(".".join(filter(None, (_path(self._current), part))))
         names = tuple(value.name for value in inputs)
         self.nodes.append(Node(op, name, names, name, attrs or {}, constants or {}))
         return Value(name, channels)

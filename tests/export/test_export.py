@@ -1,0 +1,376 @@
+"""Exported networks against PyTorch: layer by layer on equal inputs, then as a whole."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from binvision.backbones import BACKBONES, build_backbone
+from binvision.binary import METHODS, BinaryConv2d, QuantConv2d
+from binvision.errors import ExportError
+from binvision.export import export_model
+from binvision.export.pack import pack_signs
+from binvision.runtime import PackedModel, load, save
+from binvision.trackers.model import SiamFC, SiamFCConfig
+from tests.support.in_torch import evaluate, integer_dots, run_step, unpack_bits
+from tests.support.networks import (
+    Branches,
+    Plain,
+    outputs_of_layers,
+    random_images,
+    randomize,
+)
+
+BINARY = [name for name, method in METHODS.items() if method.is_binary]
+
+
+def exported(network: nn.Module, **changes: Any) -> PackedModel:
+    fields: dict[str, Any] = {
+        "name": "random",
+        "task": "tracking/siamfc",
+        "settings": {},
+        "provenance": {},
+        "accuracy": {},
+    }
+    return export_model(network, **{**fields, **changes})
+
+
+def backbone(kind: str, method: str, seed: int) -> nn.Module:
+    small = {"alexnet": {"width": 0.25}, "residual": {"blocks": 3, "out_channels": 40}}
+    return randomize(build_backbone({"type": kind, "method": method, **small[kind]}), seed)
+
+
+def assert_close(ours: Tensor, theirs: Tensor, relative: float) -> None:
+    assert ours.shape == theirs.shape
+    error = (ours - theirs).abs().max() / theirs.abs().max()
+    assert error <= relative, f"relative error {error:.2e}"
+
+
+# Layer by layer
+
+
+def assert_layers_agree(network: nn.Module, images: np.ndarray) -> int:
+    """Compare each step with its layer on the layer's own inputs; returns the layers compared.
+
+    Where a value is a layer's output, PyTorch's is carried on, so that no error adds up and no
+    rounding before a sign can hide or excuse a difference after it.
+    """
+    model = exported(network)
+    layers, result = outputs_of_layers(network, images)
+    layers |= result if isinstance(result, dict) else {"features": result}
+    values = {"image": torch.from_numpy(images).permute(0, 3, 1, 2).float()}
+    compared = 0
+    for step in model.steps:
+        values[step.output] = run_step(model, step, [values[name] for name in step.inputs])
+        if step.op == "binary_conv":
+            _assert_dots_are_equal(network, model, step, values[step.inputs[0]], layers)
+        if step.output in layers:
+            assert_close(values[step.output], layers[step.output], 1e-6)
+            values[step.output] = layers[step.output]
+            compared += 1
+    return compared
+
+
+def _assert_dots_are_equal(
+    network: nn.Module, model: PackedModel, step: Any, x: Tensor, layers: dict[str, Tensor]
+) -> None:
+    """The integers, bit for bit: the layer's output is its scale times an exact integer."""
+    layer = network.get_submodule(step.name)
+    scale = layer.folded()["scale"].view(-1, 1, 1)
+    dots = integer_dots(model, step, x)
+    assert torch.equal(dots, dots.round())
+    assert torch.equal(dots * scale, layers[step.name])
+
+
+@pytest.mark.parametrize("size_hw", [(127, 127), (131, 160), (239, 129)])
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("kind", BACKBONES)
+def test_layers_of_backbones(kind: str, method: str, size_hw: tuple[int, int]) -> None:
+    network = backbone(kind, method, seed=size_hw[0])
+    assert assert_layers_agree(network, random_images(1, size_hw, seed=1)) >= 3
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("make", [Plain, Branches])
+def test_layers_of_odd_networks(make: type[nn.Module], seed: int) -> None:
+    network = randomize(make(), seed)
+    size_hw = (63 + 5 * seed, 80 - 7 * seed)
+    assert assert_layers_agree(network, random_images(2, size_hw, seed)) >= 2
+
+
+# Whole networks
+
+
+def first_flips(
+    network: nn.Module, model: PackedModel, images: np.ndarray, values: dict[str, Tensor]
+) -> tuple[int, float]:
+    """Bits that differ in the first 1-bit layer where any do, and their greatest distance from
+    the threshold relative to the layer's greatest input."""
+    inputs: dict[str, Tensor] = {}
+    handles = [
+        module.register_forward_pre_hook(
+            lambda module, args, name=name: inputs.update({name: args[0]})
+        )
+        for name, module in network.named_modules()
+        if isinstance(module, BinaryConv2d)
+    ]
+    outputs_of_layers(network, images)
+    for handle in handles:
+        handle.remove()
+    for step in model.steps:
+        if step.op == "binary_conv":
+            threshold = torch.from_numpy(model.tensor(step, "threshold")).view(-1, 1, 1)
+            theirs, ours = inputs[step.name], values[step.inputs[0]]
+            flips = (theirs >= threshold) != (ours >= threshold)
+            if flips.any():
+                distance = (theirs - threshold).abs()[flips].max() / theirs.abs().max()
+                return int(flips.sum()), float(distance)
+    return 0, 0.0
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("kind", BACKBONES)
+def test_whole_backbones(kind: str, method: str) -> None:
+    """Features agree to 1e-4, unless a value within rounding of its threshold fell to the other
+    side: then it is shown to be that, and most networks must be free of it."""
+    clean = 0
+    for seed in range(5):
+        network = backbone(kind, method, seed)
+        images = random_images(1, (127 + 4 * seed, 135), seed)
+        model = exported(network)
+        values = evaluate(model, images)
+        flips, distance = first_flips(network, model, images, values)
+        if flips:
+            assert distance < 1e-6
+        else:
+            _, theirs = outputs_of_layers(network, images)
+            assert_close(values["features"], theirs, 1e-4)
+            clean += 1
+    assert clean >= 3
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_named_outputs(seed: int) -> None:
+    network = randomize(Branches("fp"), seed)
+    images = random_images(2, (64, 44), seed)
+    model = exported(network)
+    values = evaluate(model, images)
+    _, theirs = outputs_of_layers(network, images)
+    assert model.outputs == ("fine", "coarse")
+    for name in model.outputs:
+        assert_close(values[name], theirs[name], 1e-5)
+
+
+@pytest.mark.parametrize("method", ["fp", "rbcn"])
+def test_response_of_a_tracker(method: str) -> None:
+    torch.manual_seed(3)
+    network = randomize(SiamFC(SiamFCConfig({"type": "residual", "method": method})), seed=3)
+    model = exported(network.backbone, settings=network.settings())
+    exemplar, search = random_images(1, (127, 127), 0), random_images(1, (239, 239), 1)
+    ours_z, ours_x = (evaluate(model, images)["features"] for images in (exemplar, search))
+    with torch.inference_mode():
+        theirs_z, theirs_x = (
+            network.embed(torch.from_numpy(images).permute(0, 3, 1, 2).float())
+            for images in (exemplar, search)
+        )
+        theirs = network.respond(network.crop(theirs_z), theirs_x)
+        raw = F.conv2d(ours_x, network.crop(ours_z))
+    ours = raw * model.settings["response_scale"] + model.settings["response_bias"]
+    assert_close(ours, theirs, 1e-4)
+
+
+def test_training_mode_does_not_matter() -> None:
+    network = randomize(Plain(), 0)
+    before = exported(network).tensors
+    after = exported(network.train()).tensors
+    assert network.training
+    for name, tensor in before.items():
+        np.testing.assert_array_equal(tensor, after[name])
+
+
+def test_same_network_gives_same_bytes(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        save(tmp_path / name, exported(backbone("residual", "rbcn", 0)))
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_file_holds_what_was_exported(tmp_path: Path, method: str) -> None:
+    model = exported(backbone("alexnet", method, 0), settings={"a": [1, 2.5]}, accuracy={"ao": 0.5})
+    save(tmp_path / "model", model)
+    loaded = load(tmp_path / "model")
+    assert (loaded.steps, loaded.settings, loaded.accuracy) == (
+        model.steps,
+        model.settings,
+        model.accuracy,
+    )
+    for name, tensor in model.tensors.items():
+        np.testing.assert_array_equal(loaded.tensors[name], tensor)
+
+
+# Packing
+
+
+@pytest.mark.parametrize("channels", [1, 7, 63, 64, 65, 128, 130])
+def test_signs_survive_packing(channels: int) -> None:
+    rng = np.random.default_rng(channels)
+    signs = rng.choice(np.array([-1, 1], np.int8), (5, channels, 3, 2))
+    bits = pack_signs(signs)
+    assert bits.shape == (3, 2, -(-channels // 64), 5) and bits.dtype == np.uint64
+    np.testing.assert_array_equal(unpack_bits(bits, channels), signs)
+
+
+# Which steps come out
+
+
+def steps_of(network: nn.Module) -> list[str]:
+    return [
+        f"{step.output} = {step.op} {', '.join(step.inputs)}"
+        + (" slope" * ("slope" in step.tensors))
+        for step in exported(network).steps
+    ]
+
+
+@pytest.mark.parametrize("method", BINARY)
+def test_steps_of_a_residual_network(method: str) -> None:
+    assert steps_of(build_backbone({"type": "residual", "method": method, "blocks": 2})) == [
+        "stem_norm = conv image",
+        "blocks.0.avg_pool2d = avg_pool stem_norm",
+        "blocks.0.cat = concat blocks.0.avg_pool2d, blocks.0.avg_pool2d",
+        "blocks.0.act = binary_conv stem_norm, blocks.0.cat slope",
+        "blocks.1.act = binary_conv blocks.0.act, blocks.0.act slope",
+        "features = conv blocks.1.act",
+    ]
+
+
+def test_steps_of_branches() -> None:
+    """The later branch takes the earlier as residual; what is read twice stays by itself."""
+    assert steps_of(Branches()) == [
+        "norm0 = conv image",
+        "norm1 = binary_conv norm0",
+        "act = binary_conv norm0, norm1 slope",
+        "cat = concat norm0, norm0",
+        "norm3 = affine act",
+        "add-2 = add cat, norm3",
+        "fine = prelu add-2 slope",
+        "coarse = avg_pool act",
+    ]
+
+
+class Reused(nn.Module):
+    """One convolution that is called twice, and a batch norm whose input something else reads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.conv = nn.Conv2d(3, 8, 3, 2), nn.Conv2d(8, 8, 3, padding="same")
+        self.norm = nn.BatchNorm2d(8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.conv(self.conv(self.stem(x)))
+        return torch.relu(self.norm(x) + x)
+
+
+def test_steps_of_a_reused_layer() -> None:
+    network = randomize(Reused(), 0)
+    assert steps_of(network) == [
+        "stem = conv image",
+        "conv = conv stem",
+        "conv-2 = conv conv",
+        "norm = affine conv-2",
+        "add = add norm, conv-2",
+        "features = prelu add slope",
+    ]
+    images = random_images(1, (20, 31), 0)
+    _, theirs = outputs_of_layers(network, images)
+    assert_close(evaluate(exported(network), images)["features"], theirs, 1e-5)
+
+
+# What has no packed form
+
+
+class Around(nn.Module):
+    """A stem, then whatever a test wants to see refused."""
+
+    def __init__(self, then: Any) -> None:
+        super().__init__()
+        self.stem = QuantConv2d(3, 8, 3)
+        self.then = then if isinstance(then, nn.Module) else None
+        self.function = None if isinstance(then, nn.Module) else then
+        self.gain = nn.Parameter(torch.ones(1))
+
+    def forward(self, x: Tensor) -> Any:
+        x = self.stem(x)
+        return self.then(x) if self.function is None else self.function(self, x)
+
+
+@pytest.mark.parametrize(
+    ("then", "message"),
+    [
+        (nn.GELU(), r"layer 'then' \(GELU\) after 'stem' has no packed form; expected one of Q"),
+        (nn.Sequential(nn.ReLU(), nn.SiLU()), r"layer 'then.1' \(SiLU\) after 'then.0' has no"),
+        (nn.Conv2d(8, 8, 3, padding=1, padding_mode="reflect"), "'then' .*padding_mode 'reflect'"),
+        (nn.Conv2d(8, 8, 2, padding="same"), "padding 'same' that differs left and right"),
+        (nn.BatchNorm2d(8, track_running_stats=False), "no running statistics: train it with"),
+        (nn.AvgPool2d(3, 1, 1), "average over padded zeros has no packed form: count_include_pad"),
+        (nn.AvgPool2d(2, divisor_override=3), "divisor_override has no packed form"),
+        (nn.MaxPool2d(2, dilation=2), "return_indices and dilation have no packed form"),
+        (nn.Conv2d(8, 8, 3, stride=300), "network 'random' has no packed form: .* stride: exp"),
+        (lambda m, x: x + 1, r"layer 'add' \(add\) after 'stem': only the sum of two layers"),
+        (lambda m, x: x * m.gain, r"layer 'gain' \(a parameter used outside a layer\) at the in"),
+        (lambda m, x: x.mean(), r"layer 'mean' \(mean\) after 'stem' has no packed form"),
+        (lambda m, x: torch.sigmoid(x), r"layer 'sigmoid' \(sigmoid\) after 'stem' has no"),
+        (lambda m, x: torch.cat([x, x], 2), "dim=2: only channels .dim=1. can be concatenated"),
+        (lambda m, x: torch.add(x, x, alpha=2), r"layer 'add' \(add\) .*alpha.*; no packed form"),
+        (lambda m, x: (x, x), "Around returns a tuple; expected one tensor or a dict of name"),
+        (lambda m, x: x if x.sum() > 0 else -x, "Around.forward cannot be traced: .*must not d"),
+    ],
+)  # fmt: skip
+def test_refused(then: Any, message: str) -> None:
+    with pytest.raises(ExportError, match=message) as caught:
+        exported(Around(then))
+    assert "\n" not in str(caught.value)
+
+
+def test_refused_without_convolution() -> None:
+    with pytest.raises(ExportError, match=r"layer '0' \(BatchNorm2d\) at the input: reads the im"):
+        exported(nn.Sequential(nn.BatchNorm2d(3), nn.Conv2d(3, 3, 1)))
+    with pytest.raises(ExportError, match="returns its input"):
+        exported(nn.Identity())
+
+
+def test_refused_second_input() -> None:
+    class Two(nn.Module):
+        def forward(self, x: Tensor, y: Tensor) -> Tensor:
+            return x + y
+
+    with pytest.raises(ExportError, match="a second input, 'y': expected one image batch"):
+        exported(Two())
+
+
+def test_refused_weights_that_are_not_finite() -> None:
+    network = randomize(Plain(), 0)
+    with torch.no_grad():
+        network.norm2.running_var[3] = float("nan")
+    with pytest.raises(ExportError, match=r"'norm2' .*its scale holds NaN or infinity; the train"):
+        exported(network)
+
+
+def test_refused_sizes_that_do_not_fit() -> None:
+    class Uneven(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.stem = QuantConv2d(3, 8, 3)
+            self.conv = BinaryConv2d(8, 8, 3)
+
+        def forward(self, x: Tensor) -> Tensor:
+            x = self.stem(x)
+            return self.conv(x) + x
+
+    with pytest.raises(ExportError, match="values differ in size: 95x95, 97x97 pixels"):
+        exported(Uneven(), settings={"search_size": 99})

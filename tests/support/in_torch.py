@@ -1,0 +1,105 @@
+"""A packed model run step by step with PyTorch: a second opinion on what the exporter wrote.
+
+It shares no code with the exporter, the runtime or the kernels: bits are unpacked one by one, and
+a 1-bit convolution is an ordinary convolution of -1, 0 and +1, whose float32 sums are exact.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from binvision.runtime import PackedModel, Step
+
+__all__ = ["Values", "evaluate", "integer_dots", "run_step", "unpack_bits"]
+
+Values = dict[str, Tensor]
+
+
+def evaluate(model: PackedModel, images: np.ndarray) -> Values:
+    """Every value of the model for uint8 images (N, H, W, 3), as float32 (N, C, H, W)."""
+    values: Values = {model.input["name"]: torch.from_numpy(images).permute(0, 3, 1, 2).float()}
+    for step in model.steps:
+        values[step.output] = run_step(model, step, [values[name] for name in step.inputs])
+    return values
+
+
+def integer_dots(model: PackedModel, step: Step, x: Tensor) -> Tensor:
+    """Integers that a 1-bit step accumulates for an input (N, C, H, W), before its scale."""
+    threshold = _vector(model, step, "threshold")
+    signs = torch.where(x >= threshold, 1.0, -1.0)
+    weight = torch.from_numpy(unpack_bits(model.tensor(step, "bits"), _group_channels(step)))
+    return F.conv2d(signs, weight.float(), **_geometry(step))
+
+
+def unpack_bits(bits: np.ndarray, channels: int) -> np.ndarray:
+    """Signs (O, C, KH, KW) of packed bits (KH, KW, words, O), read one at a time."""
+    rows, columns, _, outputs = bits.shape
+    signs = np.empty((outputs, channels, rows, columns), np.int8)
+    for channel in range(channels):
+        words = bits[:, :, channel // 64, :]
+        is_plus = (words >> np.uint64(channel % 64)) & np.uint64(1)
+        signs[:, channel] = np.where(is_plus == 1, 1, -1).transpose(2, 0, 1)
+    return signs
+
+
+def run_step(model: PackedModel, step: Step, inputs: list[Tensor]) -> Tensor:
+    """Output of one step for its inputs (N, C, H, W)."""
+    x, attrs = inputs[0], step.attrs
+    match step.op:
+        case "conv":
+            weight = torch.from_numpy(np.array(model.tensor(step, "weight"))).permute(3, 2, 0, 1)
+            total = F.conv2d(x - attrs["offset"], weight.float(), **_geometry(step))
+            return _epilogue(model, step, total, inputs[1:])
+        case "binary_conv":
+            return _epilogue(model, step, integer_dots(model, step, x), inputs[1:])
+        case "avg_pool":
+            return F.avg_pool2d(x, **_pool(step), count_include_pad=False)
+        case "max_pool":
+            return F.max_pool2d(x, **_pool(step))
+        case "concat":
+            return torch.cat(inputs, 1)
+        case "add":
+            return inputs[0] + inputs[1]
+        case "prelu":
+            return _prelu(x, _vector(model, step, "slope"))
+        case "affine":
+            return x * _vector(model, step, "scale") + _vector(model, step, "bias")
+    raise AssertionError(step.op)
+
+
+def _epilogue(model: PackedModel, step: Step, total: Tensor, residuals: list[Tensor]) -> Tensor:
+    y = total * _vector(model, step, "scale") + _vector(model, step, "bias")
+    for residual in residuals:
+        assert residual.shape == y.shape
+        y = y + residual
+    return _prelu(y, _vector(model, step, "slope")) if "slope" in step.tensors else y
+
+
+def _prelu(x: Tensor, slope: Tensor) -> Tensor:
+    return torch.where(x >= 0, x, x * slope)
+
+
+def _vector(model: PackedModel, step: Step, role: str) -> Tensor:
+    return torch.from_numpy(np.array(model.tensor(step, role))).view(-1, 1, 1)
+
+
+def _geometry(step: Step) -> dict[str, object]:
+    names = ("stride", "padding", "dilation", "groups")
+    return {name: step.attrs[name] for name in names}
+
+
+def _group_channels(step: Step) -> int:
+    return step.attrs["in_channels"] // step.attrs["groups"]
+
+
+def _pool(step: Step) -> dict[str, object]:
+    attrs = step.attrs
+    return {
+        "kernel_size": attrs["kernel"],
+        "stride": attrs["stride"],
+        "padding": attrs["padding"],
+        "ceil_mode": attrs["ceil"],
+    }
