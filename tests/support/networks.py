@@ -37,7 +37,9 @@ class NetworkBuilder:
         if dtype != "int8" and x != "image":
             gain *= 70
         tensors = {"weight": weight, **self._epilogue(outputs, gain, slope)}
-        return self._step("conv", _inputs(x, residual), outputs, {**attrs, "offset": offset}, tensors)
+        return self._step(
+            "conv", _inputs(x, residual), outputs, {**attrs, "offset": offset}, tensors
+        )
 
     def binary_conv(
         self, x: str, outputs: int, size: int, *, residual: str | None = None, slope: bool = True,
@@ -59,7 +61,12 @@ class NetworkBuilder:
 
     def pool(self, x: str, op: str, size: int, stride: int, padding: int = 0, *, ceil: bool) -> str:
         """``avg_pool`` or ``max_pool``."""
-        attrs = {name: (v, v) for name, v in zip(("kernel", "stride", "padding"), (size, stride, padding), strict=True)}
+        attrs = {
+            name: (v, v)
+            for name, v in zip(
+                ("kernel", "stride", "padding"), (size, stride, padding), strict=True
+            )
+        }
         return self._step(op, (x,), self.channels[x], {**attrs, "ceil": ceil}, {})
 
     def concat(self, *values: str) -> str:
@@ -138,7 +145,9 @@ def pack_channels(bits: np.ndarray) -> np.ndarray:
     rows, columns, channels, outputs = bits.shape
     packed = np.zeros((rows, columns, -(-channels // 64), outputs), np.uint64)
     for channel in range(channels):
-        packed[:, :, channel // 64] |= bits[:, :, channel].astype(np.uint64) << np.uint64(channel % 64)
+        packed[:, :, channel // 64] |= bits[:, :, channel].astype(np.uint64) << np.uint64(
+            channel % 64
+        )
     return packed
 
 

@@ -1,0 +1,47 @@
+"""Memory of a plan: float values share it as soon as nobody reads the earlier one any more."""
+
+from __future__ import annotations
+
+import numpy as np
+
+__all__ = ["BufferPool", "aligned_zeros"]
+
+_LINE = 64  # bytes of a cache line, and of the longest vector
+
+
+def aligned_zeros(elements: int, dtype: str) -> np.ndarray:
+    """Return a flat array of zeros that begins on a cache line."""
+    size = elements * np.dtype(dtype).itemsize
+    raw = np.zeros(size + _LINE, np.uint8)
+    start = -raw.ctypes.data % _LINE
+    return raw[start : start + size].view(dtype)
+
+
+class BufferPool:
+    """Flat float32 buffers, handed out by value name and taken back when the value is dead."""
+
+    def __init__(self) -> None:
+        self._free: list[np.ndarray] = []
+        self._used: dict[str, np.ndarray] = {}
+        self.bytes = 0
+
+    def take(self, value: str, elements: int) -> np.ndarray:
+        """Return memory for ``value``: the smallest free buffer that is large enough, or new."""
+        fitting = [buffer for buffer in self._free if buffer.size >= elements]
+        if fitting:
+            buffer = min(fitting, key=lambda b: b.size)
+            self._free = [b for b in self._free if b is not buffer]
+        else:
+            buffer = aligned_zeros(elements, "float32")
+            self.bytes += buffer.nbytes
+        self._used[value] = buffer
+        return buffer[:elements]
+
+    def hand_over(self, old: str, new: str) -> None:
+        """Let the value ``new`` overwrite the dying value ``old`` of the same size."""
+        self._used[new] = self._used.pop(old)
+
+    def give_back(self, value: str) -> None:
+        """Free the memory of ``value``; a value that overwrote it has kept it."""
+        if value in self._used:
+            self._free.append(self._used.pop(value))

@@ -1,0 +1,55 @@
+"""What a plan may leave out: floats that nobody reads, and passes that another step can do.
+
+A binary convolution reads signs, not floats. Where its input comes from a convolution, that
+convolution packs the signs while its output is still in the cache; and where nobody else reads
+the floats, they are never stored.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from binvision.runtime.model import PackedModel
+
+__all__ = ["Fusion", "fuse"]
+
+_FOREVER = 10**9
+
+
+@dataclass(frozen=True)
+class Fusion:
+    """How steps share work; steps are numbered in order.
+
+    Attributes:
+        packs_for: Number of a convolution to the number of the binary convolution whose input
+            signs it packs.
+        last_float_use: Value to the number of the last step that reads its floats; values that
+            are absent are never stored as floats. Outputs of the model last forever.
+    """
+
+    packs_for: dict[int, int]
+    last_float_use: dict[str, int]
+
+    def packed_by_producer(self, step: int) -> bool:
+        """Tell whether the input signs of binary convolution ``step`` come from its producer."""
+        return step in self.packs_for.values()
+
+
+def fuse(model: PackedModel) -> Fusion:
+    """Decide which convolution packs for which reader, and how long floats must live."""
+    producers = {
+        step.output: number
+        for number, step in enumerate(model.steps)
+        if step.op in ("conv", "binary_conv")
+    }
+    packs_for: dict[int, int] = {}
+    last_use: dict[str, int] = {}
+    for number, step in enumerate(model.steps):
+        reads = list(step.inputs)
+        producer = producers.get(step.inputs[0])
+        if step.op == "binary_conv" and producer is not None and producer not in packs_for:
+            packs_for[producer] = number
+            reads = reads[1:]
+        last_use.update(dict.fromkeys(reads, number))
+    last_use.update(dict.fromkeys(model.outputs, _FOREVER))
+    return Fusion(packs_for, last_use)

@@ -1,0 +1,153 @@
+"""Running a packed model on images."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from statistics import median
+from time import perf_counter
+from typing import NamedTuple
+
+import numpy as np
+
+from binvision import kernels
+from binvision.errors import FrameError, UsageError
+from binvision.runtime.account import account
+from binvision.runtime.model import PackedModel
+from binvision.runtime.plan import make_plan
+from binvision.runtime.workers import Workers
+
+__all__ = ["ProfileRow", "Runner"]
+
+
+class ProfileRow(NamedTuple):
+    """Cost of one part of a step.
+
+    Attributes:
+        step: Name of the step, ``image`` for copying the images in.
+        op: Operation; ``pack`` and ``pad`` where the step first prepares its input.
+        seconds: Median time for the whole batch.
+        binary_macs: Multiply-accumulates on bits, for the whole batch.
+        real_macs: Multiply-accumulates on numbers, for the whole batch.
+    """
+
+    step: str
+    op: str
+    seconds: float
+    binary_macs: int
+    real_macs: int
+
+
+class Runner:
+    """A model planned for one batch and image size, its memory allocated, its kernels compiled.
+
+    A runner may be called from any thread, one call at a time; calls from several threads wait
+    for each other. Several runners are independent.
+
+    Args:
+        model: A checked model.
+        batch: Number of images that run together.
+        size_hw: Height and width of the images in pixels.
+        threads: Threads that share the work; the result does not depend on their number.
+
+    Raises:
+        UsageError: ``batch`` or ``threads`` is less than 1.
+        ModelError: The images are too small for the network.
+    """
+
+    def __init__(
+        self, model: PackedModel, *, batch: int, size_hw: tuple[int, int], threads: int = 1
+    ) -> None:
+        for name, value in (("batch", batch), ("threads", threads)):
+            if value < 1:
+                raise UsageError(f"{name}: expected at least 1, got {value}")
+        self.model = model
+        self._plan = make_plan(model, batch, size_hw)
+        self._workers = Workers(self._plan.tasks, threads)
+        self._lock = threading.Lock()
+        self._warm_up()
+
+    def __call__(self, images: np.ndarray) -> dict[str, np.ndarray]:
+        """Run the network.
+
+        Args:
+            images: uint8 (N, H, W, 3) in the model's channel order, N and size as planned.
+
+        Returns:
+            Output name to float32 (N, h, w, C). The arrays are the runner's own memory, valid
+            until the next call: copy what must last.
+
+        Raises:
+            FrameError: The images have another shape or dtype.
+        """
+        self._check(images)
+        with self._lock:
+            np.copyto(self._plan.image, images)
+            self._workers.run()
+        return dict(self._plan.outputs)
+
+    @property
+    def bytes(self) -> int:
+        """Memory of all activations in bytes."""
+        return self._plan.bytes
+
+    def profile(self, images: np.ndarray, repeats: int = 20) -> list[ProfileRow]:
+        """Time each part of the network.
+
+        Args:
+            images: As for a call.
+            repeats: Runs; each row is their median.
+
+        Returns:
+            One row for copying the images in, then one for each task in order.
+
+        Raises:
+            FrameError: The images have another shape or dtype.
+        """
+        self._check(images)
+        runs = []
+        with self._lock:
+            for _ in range(repeats):
+                start = perf_counter()
+                np.copyto(self._plan.image, images)
+                runs.append([perf_counter() - start, *self._workers.run_timed()])
+        seconds = [median(times) for times in zip(*runs, strict=True)]
+        return [ProfileRow("image", "copy", seconds[0], 0, 0), *self._rows(seconds[1:])]
+
+    def _rows(self, seconds: list[float]) -> list[ProfileRow]:
+        batch, height, width = self._plan.image.shape[:3]
+        costs = {cost.name: cost for cost in account(self.model, (height, width))}
+        rows = []
+        for task, time in zip(self._plan.tasks, seconds, strict=True):
+            cost = costs[task.step]
+            macs = (cost.binary_macs, cost.real_macs) if task.op == cost.op else (0, 0)
+            rows.append(ProfileRow(task.step, task.op, time, batch * macs[0], batch * macs[1]))
+        return rows
+
+    def _check(self, images: np.ndarray) -> None:
+        expected = self._plan.image.shape
+        if not isinstance(images, np.ndarray) or images.dtype != np.uint8:
+            got = images.dtype.name if isinstance(images, np.ndarray) else type(images).__name__
+            raise FrameError(f"images: expected a uint8 array of shape {expected}, got {got}")
+        if images.shape != expected:
+            raise FrameError(
+                f"images: expected shape {expected}, got {images.shape}; "
+                "make a Runner for each batch and image size"
+            )
+
+    def _warm_up(self) -> None:
+        """Run once, so that the first real call finds every kernel compiled and loaded."""
+        compiled: list[str] = []
+        start = perf_counter()
+
+        def report(name: str) -> None:
+            if not compiled:
+                sys.stderr.write("binvision: compiling kernels for this CPU, first run only: ")
+            compiled.append(name)
+            sys.stderr.write(".")
+            sys.stderr.flush()
+
+        with kernels.announce_compilation(report):
+            self._workers.run()
+        if compiled:
+            sys.stderr.write(f" {perf_counter() - start:.1f} s\n")

@@ -1,0 +1,36 @@
+"""Array kernels for CPUs, compiled by numba. No classes with state, no knowledge of models.
+
+Pictures are flat and NHWC; rows are counted over the whole batch, and every kernel works on a
+range of rows without the GIL, so that callers can share the rows among threads.
+"""
+
+from __future__ import annotations
+
+from binvision.kernels.convolution import convolve
+from binvision.kernels.correlation import correlate
+from binvision.kernels.elementwise import (
+    add,
+    affine_prelu,
+    copy_channels,
+    copy_rows,
+    subtract_offset,
+)
+from binvision.kernels.isa import has_dot4, isa
+from binvision.kernels.jit import announce_compilation
+from binvision.kernels.pack import pack_signs
+from binvision.kernels.pooling import pool
+
+__all__ = [
+    "add",
+    "affine_prelu",
+    "announce_compilation",
+    "convolve",
+    "copy_channels",
+    "copy_rows",
+    "correlate",
+    "has_dot4",
+    "isa",
+    "pack_signs",
+    "pool",
+    "subtract_offset",
+]

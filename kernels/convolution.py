@@ -1,0 +1,216 @@
+"""Convolution of bits, of 8-bit pixels and of floats: one driver, three element types.
+
+The driver works through tiles of output pixels. For each tile it sums products into a buffer that
+stays in the first-level cache, then finishes it while it is hot: scale, bias, residual, PReLU,
+and, where the next layer is binary, sign and packing. There is no im2col: each output pixel has
+the position of its window, and a table of taps says where the window's elements lie from there.
+
+Arithmetic. With acc the sum of ``vector.py`` and integers until the last line::
+
+    bits    dot = valid + 2 * outside - 2 * acc      valid: bits of the taps inside the picture
+                                                     outside: ones in the weights of the others
+    pixels  dot = acc - offset * sum(w)
+    floats  dot = acc
+    y = PReLU(scale * dot + bias + residual)
+
+Zero padding of bits: the border holds zero words, so a tap outside adds the ones of its weight
+to acc, a constant per channel and per set of outside taps. The table ``base`` holds ``valid + 2 *
+outside`` for each such set (nine sets for a 3x3 window), and the inner loop needs no edges.
+Padding of pixels: the border holds the offset itself, and contributes offset * w, which is part of
+offset * sum(w). |dot| of bits is at most the number of taps, of pixels at most 2^15 * taps: int32
+holds 2^16 taps, more than a window of 256 channels times 15x15.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import types
+from numba.extending import overload
+
+from binvision.kernels.isa import BLOCKING
+from binvision.kernels.jit import kernel
+from binvision.kernels.pack import pack_pixel
+from binvision.kernels.vector import finish_channels, popcount, sum_narrow, sum_wide
+
+__all__ = ["convolve"]
+
+_ROWS, _VECTORS, _VECTOR_BYTES = BLOCKING.rows, BLOCKING.vectors, BLOCKING.vector_bytes
+_TILE_SUMS = 4096  # 16 KiB: half of a small first-level cache
+_FINISH_LANES = 16
+
+
+@kernel
+def convolve(
+    acts, taps, weights, places, sums, epilogue, packing, row_start, row_stop, vector
+):  # type: ignore[no-untyped-def]  # fmt: skip
+    """Convolve output rows ``row_start .. row_stop``, counted over the whole batch.
+
+    Args:
+        acts: Flat input picture with its border: uint64, uint8 or float32.
+        taps: int64 (groups, T): where the elements of a window lie from its position.
+        weights: (groups, T * padded channels) as ``layout.block_weights`` makes them: uint64,
+            int32 (four int8) or float32.
+        places: int64 ``[output height, output width, picture stride, row step, column step]`` of
+            window positions, in elements of ``acts``.
+        sums: ``(base, factor, row_class, column_class)``: ``dot = base[class] + factor * acc``;
+            base int32 (classes, channels), or float32 zeros for floats; class of an output pixel
+            = row_class[y] + column_class[x].
+        epilogue: ``(scale, bias, slope, residual, residual_stride, out)``: float32 per channel;
+            residual flat NHWC with its pixel stride, or one row of zeros with stride 0; out flat
+            NHWC, or empty where nobody reads the floats. ``out`` may be ``residual``.
+        packing: As in :func:`binvision.kernels.pack.pack_signs`; empty bits where no binary
+            layer follows.
+        row_start: First output row.
+        row_stop: Row after the last.
+        vector: False takes the path of plain loops; the results are the same.
+    """
+    base, factor, row_class, column_class = sums
+    scale, bias, slope, residual, residual_stride, out = epilogue
+    bits, threshold, layout = packing
+    channels = len(scale)
+    lanes = _VECTOR_BYTES // weights.itemsize
+    tile_stride = channels + lanes
+    tile_pixels = max(1, _TILE_SUMS // (channels * _ROWS)) * _ROWS
+    tile = np.empty(tile_pixels * tile_stride, base.dtype)
+    scratch = np.empty(channels, np.float32)
+    positions = np.empty(tile_pixels, np.int64)
+    store, pack = len(out) > 0, len(bits) > 0
+    width = places[1]
+    pixel_stop = row_stop * width
+    for first in range(row_start * width, pixel_stop, tile_pixels):
+        count = min(tile_pixels, pixel_stop - first)
+        _place_windows(positions, first, count, places)
+        _sum_tile(acts, positions, count, taps, weights, tile, tile_stride, channels, vector)
+        row, x = divmod(first, width)
+        picture, y = divmod(row, places[0])
+        for i in range(count):
+            pixel = first + i
+            kind = row_class[y] + column_class[x]
+            target, at = (out, pixel * channels) if store else (scratch, 0)
+            _finish_pixel(
+                tile, i * tile_stride, base, kind * channels, factor, scale, bias, slope,
+                residual, pixel * residual_stride, target, at, vector,
+            )  # fmt: skip
+            if pack:
+                bits_at = layout[2] + picture * layout[3] + y * layout[4] + x * layout[5]
+                pack_pixel(target, at, threshold, bits, bits_at, layout[1], vector)
+            x += 1
+            if x == width:
+                x, y = 0, y + 1
+                if y == places[0]:
+                    y, picture = 0, picture + 1
+
+
+@kernel
+def _place_windows(positions, first, count, places):  # type: ignore[no-untyped-def]
+    """Write the window positions of ``count`` output pixels, then repeat the last one.
+
+    The repeats fill the tile's last block of rows; their sums are never read.
+    """
+    row, x = divmod(first, places[1])
+    picture, y = divmod(row, places[0])
+    for i in range(len(positions)):
+        if i >= count:
+            positions[i] = positions[count - 1]
+            continue
+        positions[i] = picture * places[2] + y * places[3] + x * places[4]
+        x += 1
+        if x == places[1]:
+            x, y = 0, y + 1
+            if y == places[0]:
+                y, picture = 0, picture + 1
+
+
+@kernel
+def _sum_tile(
+    acts, positions, count, taps, weights, tile, tile_stride, channels, vector
+):  # type: ignore[no-untyped-def]  # fmt: skip
+    """Sum the windows of a tile, group by group and block of channels by block.
+
+    The last block of a group may reach beyond the group's channels: into the next group's, which
+    are written after it, or into the tile's spare columns.
+    """
+    groups, steps = taps.shape
+    lanes = _VECTOR_BYTES // weights.itemsize
+    group_channels = channels // groups
+    padded = (group_channels + lanes - 1) // lanes * lanes
+    flat_weights, flat_taps = weights.reshape(-1), taps.reshape(-1)
+    for group in range(groups):
+        group_taps = flat_taps[group * steps : (group + 1) * steps]
+        done = 0
+        while done < padded:
+            wide = padded - done >= _VECTORS * lanes
+            block = _VECTORS * lanes if wide else lanes
+            weight = (group * padded + done) * steps
+            column = group * group_channels + done
+            for i in range(0, count, _ROWS):
+                at = i * tile_stride + column
+                if not vector:
+                    for j in range(_ROWS):
+                        _sum_plain(
+                            acts, positions[i + j], group_taps, flat_weights, weight,
+                            tile, at + j * tile_stride, block,
+                        )  # fmt: skip
+                elif wide:
+                    sum_wide(
+                        acts, positions, i, group_taps, steps, flat_weights, weight,
+                        tile, at, tile_stride,
+                    )  # fmt: skip
+                else:
+                    sum_narrow(
+                        acts, positions, i, group_taps, steps, flat_weights, weight,
+                        tile, at, tile_stride,
+                    )  # fmt: skip
+            done += block
+
+
+@kernel
+def _sum_plain(acts, position, taps, weights, weight, tile, at, block):  # type: ignore[no-untyped-def]
+    """Sum one window for ``block`` channels with plain loops."""
+    for o in range(block):
+        tile[at + o] = 0
+    for t in range(len(taps)):
+        for o in range(block):
+            place = position + taps[t]
+            tile[at + o] += _product(acts, place, weights[weight + t * block + o])
+
+
+def _product(acts, place, weight):  # type: ignore[no-untyped-def]
+    """Multiply what lies at ``place`` with one weight; its forms by element type are below."""
+
+
+@overload(_product)
+def _product_by_type(acts, place, weight):  # type: ignore[no-untyped-def]
+    if acts.dtype == types.uint64:
+        return lambda acts, place, weight: np.int32(popcount(acts[place] ^ weight))
+    if acts.dtype == types.float32:
+        return lambda acts, place, weight: acts[place] * weight
+    return _dot4
+
+
+def _dot4(acts, place, weight):  # type: ignore[no-untyped-def]
+    """Add the products of four bytes with the four signed bytes of ``weight``."""
+    total = np.int32(0)
+    for i in range(4):
+        signed = np.int32(weight << np.int32(24 - 8 * i)) >> np.int32(24)
+        total += np.int32(acts[place + i]) * signed
+    return total
+
+
+@kernel
+def _finish_pixel(
+    tile, tile_at, base, base_at, factor, scale, bias, slope,
+    residual, residual_at, out, out_at, vector,
+):  # type: ignore[no-untyped-def]  # fmt: skip
+    """Turn one pixel's sums into its output channels, in float32 and in this order."""
+    channels = len(scale)
+    blocks = channels // _FINISH_LANES * _FINISH_LANES if vector else 0
+    for o in range(0, blocks, _FINISH_LANES):
+        finish_channels(
+            tile, tile_at + o, base, base_at + o, factor, scale, bias, slope, o,
+            residual, residual_at + o, out, out_at + o,
+        )  # fmt: skip
+    for o in range(blocks, channels):
+        dot = np.float32(base[base_at + o] + factor * tile[tile_at + o])
+        y = dot * scale[o] + bias[o] + residual[residual_at + o]
+        out[out_at + o] = y if y >= 0 else y * slope[o]

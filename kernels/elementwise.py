@@ -1,0 +1,74 @@
+"""Copies and element-wise operations on rows of flat NHWC pictures."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from binvision.kernels.jit import kernel
+
+__all__ = ["add", "affine_prelu", "copy_channels", "copy_rows", "subtract_offset"]
+
+
+@kernel
+def copy_channels(values, channels, out, out_channels, first, start, stop):  # type: ignore[no-untyped-def]
+    """Copy pixels ``start .. stop`` to channels ``first ..`` of wider pixels (concatenation)."""
+    for pixel in range(start, stop):
+        source = values[pixel * channels : (pixel + 1) * channels]
+        at = pixel * out_channels + first
+        target = out[at : at + channels]
+        for c in range(channels):
+            target[c] = source[c]
+
+
+@kernel
+def add(left, right, out, start, stop):  # type: ignore[no-untyped-def]
+    """Add elements ``start .. stop``; ``out`` may be ``left`` or ``right``."""
+    for i in range(start, stop):
+        out[i] = left[i] + right[i]
+
+
+@kernel
+def affine_prelu(values, scale, bias, slope, out, start, stop):  # type: ignore[no-untyped-def]
+    """Scale and shift each channel, then PReLU, for pixels ``start .. stop``; all float32."""
+    channels = len(scale)
+    for pixel in range(start, stop):
+        source = values[pixel * channels : (pixel + 1) * channels]
+        target = out[pixel * channels : (pixel + 1) * channels]
+        for c in range(channels):
+            y = source[c] * scale[c] + bias[c]
+            target[c] = y if y >= 0 else y * slope[c]
+
+
+@kernel
+def copy_rows(values, out, place, row_start, row_stop):  # type: ignore[no-untyped-def]
+    """Copy rows into the inside of a picture with a border.
+
+    Args:
+        values: Flat NHWC without border.
+        out: Flat, with border, same dtype.
+        place: int64 ``[rows of a picture, elements of a row, first, picture stride, row stride]``.
+        row_start: First row, counted over the whole batch.
+        row_stop: Row after the last.
+    """
+    length = place[1]
+    for row in range(row_start, row_stop):
+        picture, y = divmod(row, place[0])
+        at = place[2] + picture * place[3] + y * place[4]
+        source = values[row * length : (row + 1) * length]
+        target = out[at : at + length]
+        for i in range(length):
+            target[i] = source[i]
+
+
+@kernel
+def subtract_offset(values, offset, out, place, row_start, row_stop):  # type: ignore[no-untyped-def]
+    """Write ``values - offset`` as float32 into the inside of a picture; see ``copy_rows``."""
+    length = place[1]
+    shift = np.float32(offset)
+    for row in range(row_start, row_stop):
+        picture, y = divmod(row, place[0])
+        at = place[2] + picture * place[3] + y * place[4]
+        source = values[row * length : (row + 1) * length]
+        target = out[at : at + length]
+        for i in range(length):
+            target[i] = np.float32(source[i]) - shift

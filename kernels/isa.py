@@ -1,0 +1,70 @@
+"""What this CPU offers, and the register blocking that suits it."""
+
+from __future__ import annotations
+
+import platform
+from typing import NamedTuple
+
+import llvmlite.binding as llvm
+from numba.core import config
+
+__all__ = ["BLOCKING", "Blocking", "has_dot4", "isa"]
+
+
+class Blocking(NamedTuple):
+    """Shape of the inner loop's register tile.
+
+    ``rows`` output pixels by ``vectors`` vectors of output channels are summed in registers; a
+    vector has ``vector_bytes`` bytes.
+    """
+
+    vector_bytes: int
+    rows: int
+    vectors: int
+
+
+# Accumulators (rows * vectors) + weights (vectors) + broadcasts must fit the register file:
+# 32 registers on AVX-512 and NEON, 16 on AVX2, and no assumption elsewhere.
+_BLOCKINGS = {
+    "avx512": Blocking(64, 4, 4),
+    "avx2": Blocking(32, 4, 2),
+    "neon": Blocking(16, 4, 4),
+    "portable": Blocking(16, 4, 1),
+}
+
+
+def _features() -> set[str]:
+    """Return the CPU features that numba compiles for, as LLVM names them."""
+    if config.CPU_FEATURES is not None:  # set by NUMBA_CPU_FEATURES
+        return {name[1:] for name in config.CPU_FEATURES.split(",") if name.startswith("+")}
+    return {name for name, present in llvm.get_host_cpu_features().items() if present}
+
+
+def _detect(features: set[str]) -> str:
+    if "avx512vpopcntdq" in features:
+        return "avx512"
+    if "avx2" in features and "fma" in features:
+        return "avx2"
+    if "neon" in features or platform.machine() in ("aarch64", "arm64"):
+        return "neon"
+    return "portable"
+
+
+_FEATURES = _features()
+_ISA = _detect(_FEATURES)
+BLOCKING = _BLOCKINGS[_ISA]
+
+
+def isa() -> str:
+    """Return the kernel path of this CPU: ``avx512``, ``avx2``, ``neon`` or ``portable``.
+
+    ``avx512`` means AVX-512 with VPOPCNTDQ. The features are those numba compiles for, so the
+    environment variables ``NUMBA_CPU_NAME`` and ``NUMBA_CPU_FEATURES`` narrow the choice.
+    """
+    return _ISA
+
+
+def has_dot4() -> bool:
+    """Tell whether the CPU multiplies and adds four 8-bit pairs in one instruction (VNNI)."""
+    wide = _ISA == "avx512" and "avx512vnni" in _FEATURES
+    return wide or (_ISA == "avx2" and "avxvnni" in _FEATURES)

@@ -1,0 +1,214 @@
+"""Weights and tables in the order in which the convolution kernel reads them (numpy only).
+
+Made once per model and image size. Everything is for pictures with their border, stored flat.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from binvision.kernels.isa import BLOCKING
+
+__all__ = [
+    "Picture",
+    "Window",
+    "bit_sums",
+    "bit_weights",
+    "float_sums",
+    "float_weights",
+    "pixel_sums",
+    "pixel_weights",
+    "window_places",
+]
+
+
+class Picture(NamedTuple):
+    """Size of one stored picture: rows, columns, elements of a pixel, and border on each side."""
+
+    height: int
+    width: int
+    elements: int
+    border: tuple[int, int]
+
+    @property
+    def row(self) -> int:
+        """Elements of one stored row."""
+        return (self.width + 2 * self.border[1]) * self.elements
+
+    @property
+    def size(self) -> int:
+        """Elements of the stored picture."""
+        return (self.height + 2 * self.border[0]) * self.row
+
+    @property
+    def first(self) -> int:
+        """Place of the first element inside the border."""
+        return self.border[0] * self.row + self.border[1] * self.elements
+
+
+class Window(NamedTuple):
+    """Geometry of a convolution; pairs are (vertical, horizontal)."""
+
+    size: tuple[int, int]
+    stride: tuple[int, int]
+    padding: tuple[int, int]
+    dilation: tuple[int, int]
+    groups: int
+
+
+def window_places(picture: Picture, window: Window, size_hw: tuple[int, int]) -> np.ndarray:
+    """Return ``places`` of the kernel for an output of ``size_hw``.
+
+    The border of ``picture`` must be the padding of the window.
+    """
+    assert picture.border == tuple(window.padding)
+    return np.array(
+        [
+            *size_hw,
+            picture.size,
+            window.stride[0] * picture.row,
+            window.stride[1] * picture.elements,
+        ],
+        np.int64,
+    )
+
+
+def _blocks(weights: np.ndarray) -> np.ndarray:
+    """Put (groups, T, channels) weights into blocks of the register tile's channels.
+
+    Channels are padded with zeros to whole vectors. Blocks are as wide as the register tile while
+    they fit, then one vector wide; inside a block, all channels of one tap lie together.
+    """
+    groups, steps, channels = weights.shape
+    lanes = BLOCKING.vector_bytes // weights.itemsize
+    padded = -(-channels // lanes) * lanes
+    whole = np.zeros((groups, steps, padded), weights.dtype)
+    whole[..., :channels] = weights
+    blocks, done = [], 0
+    while done < padded:
+        width = lanes * (BLOCKING.vectors if padded - done >= lanes * BLOCKING.vectors else 1)
+        blocks.append(whole[..., done : done + width].reshape(groups, -1))
+        done += width
+    return np.ascontiguousarray(np.concatenate(blocks, 1))
+
+
+def _taps(picture: Picture, window: Window, first: np.ndarray, run: np.ndarray) -> np.ndarray:
+    """Return (groups, T): offsets of rows, columns and elements of a window.
+
+    ``first`` (groups,) is where a group begins in a pixel; ``run`` the elements to read there.
+    """
+    rows = np.arange(window.size[0]) * window.dilation[0] * picture.row
+    columns = np.arange(window.size[1]) * window.dilation[1] * picture.elements
+    inside = rows[:, None, None] + columns[None, :, None] + run
+    return (first[:, None] + inside.reshape(1, -1)).astype(np.int64)
+
+
+# --- bits -------------------------------------------------------------------------------------
+
+
+def bit_weights(
+    bits: np.ndarray, picture: Picture, window: Window
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return ``taps`` and ``weights`` of the kernel for ``bits`` (KH, KW, words, Cout) uint64."""
+    words, channels = bits.shape[2:]
+    groups = window.groups
+    taps = _taps(picture, window, np.arange(groups) * words, np.arange(words))
+    by_group = bits.reshape(-1, groups, channels // groups).swapaxes(0, 1)
+    return taps, _blocks(by_group)
+
+
+def bit_sums(
+    bits: np.ndarray,
+    in_channels: int,
+    window: Window,
+    in_hw: tuple[int, int],
+    out_hw: tuple[int, int],
+) -> tuple[np.ndarray, int, np.ndarray, np.ndarray]:
+    """Return ``sums`` of the kernel: exact zero padding as a constant per class of pixels."""
+    ones = _popcount(bits).sum(axis=2)  # KH, KW, Cout
+    row_inside = [_inside(window, axis, in_hw[axis], out_hw[axis]) for axis in (0, 1)]
+    (row_kinds, row_class), (column_kinds, column_class) = (
+        np.unique(inside, axis=0, return_inverse=True) for inside in row_inside
+    )
+    inside = row_kinds[:, None, :, None] & column_kinds[None, :, None, :]
+    valid = inside.sum(axis=(2, 3)) * (in_channels // window.groups)
+    outside = np.einsum("ijyx,yxo->ijo", ~inside, ones)
+    base = (valid[..., None] + 2 * outside).astype(np.int32)
+    return (
+        base.reshape(-1),
+        -2,
+        row_class.reshape(-1).astype(np.int64) * len(column_kinds),
+        column_class.reshape(-1).astype(np.int64),
+    )
+
+
+def _popcount(words: np.ndarray) -> np.ndarray:
+    return np.unpackbits(words[..., None].view(np.uint8), axis=-1).sum(axis=-1, dtype=np.int64)
+
+
+def _inside(window: Window, axis: int, size: int, count: int) -> np.ndarray:
+    """Tell (count, taps) whether each tap of each window lies inside the picture."""
+    start = np.arange(count) * window.stride[axis] - window.padding[axis]
+    place = start[:, None] + np.arange(window.size[axis]) * window.dilation[axis]
+    return (place >= 0) & (place < size)
+
+
+# --- pixels -----------------------------------------------------------------------------------
+
+
+def pixel_weights(
+    weight: np.ndarray, picture: Picture, window: Window
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return ``taps`` and ``weights`` for ``weight`` (KH, KW, Cin / groups, Cout) int8.
+
+    Four bytes make a step. Where the window's pixels of one row lie without gaps, they are one
+    run of bytes; else each pixel's group is a run. Runs are filled with zero weights to a multiple
+    of four, so the picture needs three readable bytes after its end.
+    """
+    rows, columns, inputs, channels = weight.shape
+    if window.dilation[1] == 1 and window.groups == 1:
+        window = window._replace(size=(rows, 1))
+        weight = weight.reshape(rows, 1, columns * inputs, channels)
+    run = weight.shape[2]
+    steps = -(-run // 4)
+    filled = np.zeros((*weight.shape[:2], 4 * steps, channels), np.int8)
+    filled[:, :, :run] = weight
+    taps = _taps(picture, window, np.arange(window.groups) * inputs, 4 * np.arange(steps))
+    quads = filled.reshape(-1, 4, window.groups, channels // window.groups)
+    quads = np.ascontiguousarray(quads.transpose(2, 0, 3, 1)).view("<i4")[..., 0]
+    return taps, _blocks(quads)
+
+
+def pixel_sums(
+    weight: np.ndarray, offset: int, out_hw: tuple[int, int]
+) -> tuple[np.ndarray, int, np.ndarray, np.ndarray]:
+    """Return ``sums`` of the kernel: what the offset takes from every sum of a channel."""
+    base = -offset * weight.sum(axis=(0, 1, 2), dtype=np.int64)
+    return base.astype(np.int32), 1, *_one_class(out_hw)
+
+
+# --- floats -----------------------------------------------------------------------------------
+
+
+def float_weights(
+    weight: np.ndarray, picture: Picture, window: Window
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return ``taps`` and ``weights`` for ``weight`` (KH, KW, Cin / groups, Cout)."""
+    inputs, channels = weight.shape[2:]
+    groups = window.groups
+    taps = _taps(picture, window, np.arange(groups) * inputs, np.arange(inputs))
+    by_group = weight.astype(np.float32).reshape(-1, groups, channels // groups).swapaxes(0, 1)
+    return taps, _blocks(by_group)
+
+
+def float_sums(
+    channels: int, out_hw: tuple[int, int]
+) -> tuple[np.ndarray, int, np.ndarray, np.ndarray]:
+    """Return ``sums`` of the kernel for floats: nothing to add."""
+    return np.zeros(channels, np.float32), 1, *_one_class(out_hw)
+
+
+def _one_class(out_hw: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    return np.zeros(out_hw[0], np.int64), np.zeros(out_hw[1], np.int64)

@@ -1,0 +1,60 @@
+"""Signs of float activations, packed 64 to a word.
+
+Bit i of a word is 1 where ``x >= threshold``, which stands for +1; so sign(0) = +1, and -0.0
+counts as 0. NaN gives 0. Each group of channels is packed from bit 0 of its own words; bits
+beyond a group's last channel stay 0, here and in the weights, so that they never differ.
+
+The words of one pixel lie together. Where a picture of bits has a border (the zero padding of the
+convolution that reads it), the border is never written and keeps the zeros it was allocated with.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from binvision.kernels.jit import kernel
+from binvision.kernels.vector import pack_word
+
+__all__ = ["pack_pixel", "pack_signs"]
+
+
+@kernel
+def pack_pixel(values, at, threshold, bits, bits_at, groups, vector):  # type: ignore[no-untyped-def]
+    """Pack one pixel's channels ``values[at : at + len(threshold)]`` into ``bits[bits_at:]``."""
+    channels = len(threshold) // groups
+    words = (channels + 63) // 64
+    for group in range(groups):
+        for word in range(words):
+            first = group * channels + 64 * word
+            count = min(64, channels - 64 * word)
+            if vector and count == 64:
+                packed = pack_word(values, at + first, threshold, first)
+            else:
+                packed = np.uint64(0)
+                for i in range(count):
+                    if values[at + first + i] >= threshold[first + i]:
+                        packed |= np.uint64(1) << np.uint64(i)
+            bits[bits_at + group * words + word] = packed
+
+
+@kernel
+def pack_signs(values, width, packing, row_start, row_stop, vector):  # type: ignore[no-untyped-def]
+    """Pack rows of a float picture.
+
+    Args:
+        values: float32, flat NHWC.
+        width: Pixels in a row.
+        packing: ``(bits, threshold, layout)``: uint64 flat; float32 (C,); int64
+            ``[rows of a picture, groups, first, picture stride, row stride, pixel stride]`` in
+            words, ``first`` being the place of pixel (0, 0).
+        row_start: First row, counted over the whole batch.
+        row_stop: Row after the last.
+        vector: False takes the path of plain loops.
+    """
+    bits, threshold, layout = packing
+    for row in range(row_start, row_stop):
+        picture, y = divmod(row, layout[0])
+        bits_at = layout[2] + picture * layout[3] + y * layout[4]
+        for x in range(width):
+            at = (row * width + x) * len(threshold)
+            pack_pixel(values, at, threshold, bits, bits_at + x * layout[5], layout[1], vector)
