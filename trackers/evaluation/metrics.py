@@ -16,6 +16,7 @@ References:
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from types import ModuleType
 
@@ -164,15 +165,15 @@ def normalised_precision_curve(errors: np.ndarray) -> np.ndarray:
     return (errors[:, None] <= NORMALISED_THRESHOLDS).mean(axis=0)
 
 
-def bootstrap_interval(values: np.ndarray, *, resamples: int = 10_000) -> tuple[float, float]:
+def bootstrap_interval(values: Iterable[float], *, resamples: int = 10_000) -> tuple[float, float]:
     """95 % percentile interval of the mean over sequences, by resampling sequences.
 
     It answers how far the mean would move with other sequences of the same kind. The seed is
     fixed: the same values give the same interval.
     """
-    values = np.asarray(values, dtype=np.float64)
-    picks = np.random.default_rng(0).integers(len(values), size=(resamples, len(values)))
-    low, high = np.percentile(values[picks].mean(axis=1), [2.5, 97.5])
+    sample = np.array(list(values), dtype=np.float64)
+    picks = np.random.default_rng(0).integers(len(sample), size=(resamples, len(sample)))
+    low, high = np.percentile(sample[picks].mean(axis=1), [2.5, 97.5])
     return float(low), float(high)
 
 

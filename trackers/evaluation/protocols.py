@@ -112,8 +112,8 @@ def score_run(track: Track, sequence: Sequence, run: range) -> TrackScores:
 
 
 def _forward_start(seen: np.ndarray, planned: int) -> int:
-    return int(seen[min(np.searchsorted(seen, planned), len(seen) - 2)])
+    return int(seen[min(int(np.searchsorted(seen, planned)), len(seen) - 2)])
 
 
 def _backward_start(seen: np.ndarray, planned: int) -> int:
-    return int(seen[max(np.searchsorted(seen, planned, side="right") - 1, 1)])
+    return int(seen[max(int(np.searchsorted(seen, planned, side="right")) - 1, 1)])

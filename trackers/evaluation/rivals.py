@@ -34,12 +34,13 @@ class RivalTracker:
     def __init__(self, name: str) -> None:
         if name not in RIVALS:
             raise UsageError(f"unknown rival {name!r}; expected one of {', '.join(RIVALS)}")
-        self._create = getattr(cv2, f"Tracker{name.upper()}_create", None)
-        if self._create is None:
+        create = getattr(cv2, f"Tracker{name.upper()}_create", None)
+        if create is None:
             raise MissingExtraError(
                 f"OpenCV {cv2.__version__} has no {name.upper()} tracker; in an environment of "
                 f'its own: pip install "opencv-contrib-python-headless<5"'
             )
+        self._create = create
 
     def init(self, frame_bgr: np.ndarray, box_xywh: tuple[float, ...]) -> None:
         """Start on a target; uint8 ``[H, W, 3]``, pixels counted from 0."""

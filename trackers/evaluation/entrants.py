@@ -1,0 +1,170 @@
+"""From what a user names (a shipped model, a file, a checkpoint, a rival) to a tracker."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from binvision.errors import ModelFileError, UsageError
+from binvision.trackers.evaluation.protocols import BoxTracker
+from binvision.trackers.evaluation.rivals import RivalTracker
+from binvision.trackers.settings import SiamFCSettings
+
+if TYPE_CHECKING:
+    from binvision.trackers.embedder import Embedder
+    from binvision.trackers.siamfc import Tracker
+
+__all__ = ["Entrant", "enter", "parse_settings"]
+
+
+@dataclass(frozen=True)
+class Entrant:
+    """One tracker of a comparison; hashable and picklable, so that any process can build it.
+
+    Attributes:
+        name: Unique in the comparison; also the name of its result folder.
+        kind: ``"packed"``, ``"checkpoint"`` or ``"rival"``.
+        source: A packed file, a checkpoint, or the rival's name.
+        settings: Tracker settings that replace the model's own, as (name, value).
+    """
+
+    name: str
+    kind: str
+    source: str
+    settings: tuple[tuple[str, float], ...] = ()
+
+    def build(self) -> BoxTracker:
+        """Load the model; one thread.
+
+        Raises:
+            ModelError: the file cannot be used for tracking.
+            UsageError: unknown rival, or a setting out of its range.
+            MissingExtraError: this OpenCV lacks the rival.
+        """
+        if self.kind == "rival":
+            return RivalTracker(self.source)
+        from binvision.trackers.siamfc import Tracker
+
+        load = _load_checkpoint if self.kind == "checkpoint" else _load_packed
+        return _ModelTracker(Tracker(load(self.source, dict(self.settings))))
+
+    def identity(self) -> dict[str, object]:
+        """What results depend on: the model's bytes, the settings; a rival's OpenCV."""
+        if self.kind == "rival":
+            return {"kind": self.kind, "rival": self.source, "opencv": cv2.__version__}
+        digest = hashlib.sha256(Path(self.source).read_bytes()).hexdigest()
+        return {"kind": self.kind, "sha256": digest, "settings": dict(self.settings)}
+
+
+def enter(
+    models: Iterable[str], rivals: Iterable[str], settings: dict[str, float]
+) -> tuple[Entrant, ...]:
+    """Name the trackers of a comparison: models first, in the given order.
+
+    A model is called after its file; where two files have one name, after folder and file.
+
+    Raises:
+        UsageError: nothing to evaluate, the same tracker twice, or an unknown rival.
+        ModelFileError: no such model.
+        MissingExtraError: this OpenCV lacks a rival.
+    """
+    paths = [_model_path(model) for model in models]
+    stems = Counter(path.stem for path in paths)
+    entrants = [
+        Entrant(
+            path.stem if stems[path.stem] == 1 else f"{path.resolve().parent.name}-{path.stem}",
+            "checkpoint" if path.suffix == ".pth" else "packed",
+            str(path),
+            tuple(sorted(settings.items())),
+        )
+        for path in paths
+    ]
+    for rival in rivals:
+        RivalTracker(rival)  # complains here, and not in the middle of the work
+        entrants.append(Entrant(rival, "rival", rival))
+    if not entrants:
+        raise UsageError("nothing to evaluate; name a tracker with --model or --rival")
+    twice = [name for name, count in Counter(e.name for e in entrants).items() if count > 1]
+    if twice:
+        raise UsageError(f"two trackers are called {twice[0]}; rename one of the files")
+    return tuple(entrants)
+
+
+def parse_settings(assignments: Iterable[str]) -> dict[str, float]:
+    """Read ``KEY=VALUE`` replacements of a model's tracker settings.
+
+    Raises:
+        UsageError: not of that form, an unknown key, or a value that is not a number.
+    """
+    known = {field.name for field in dataclasses.fields(SiamFCSettings)}
+    settings: dict[str, float] = {}
+    for assignment in assignments:
+        key, equals, value = assignment.partition("=")
+        if not equals or key not in known:
+            raise UsageError(
+                f"--set {assignment}: expected KEY=VALUE with KEY one of {', '.join(sorted(known))}"
+            )
+        settings[key] = _number(value, assignment)
+    return settings
+
+
+class _ModelTracker:
+    """Our tracker, reduced to its boxes."""
+
+    def __init__(self, tracker: Tracker) -> None:
+        self._tracker = tracker
+
+    def init(self, frame_bgr: np.ndarray, box_xywh: tuple[float, ...]) -> None:
+        self._tracker.init(frame_bgr, box_xywh)
+
+    def update(self, frame_bgr: np.ndarray) -> tuple[float, ...]:
+        return self._tracker.update(frame_bgr).box_xywh
+
+
+def _model_path(model: str) -> Path:
+    from binvision import zoo
+
+    if not model.endswith(".pth"):
+        return Path(zoo.find(model))
+    if not Path(model).is_file():
+        raise ModelFileError(f"{model}: no such checkpoint")
+    return Path(model)
+
+
+def _load_packed(source: str, changes: dict[str, float]) -> Embedder:
+    from binvision.trackers.embedder import PackedEmbedder
+
+    embedder = PackedEmbedder(source)
+    embedder.settings = _replaced(embedder.settings, changes)
+    embedder.prepare()  # for the replaced sizes; compiling must not count as tracking
+    return embedder
+
+
+def _load_checkpoint(source: str, changes: dict[str, float]) -> Embedder:
+    from binvision.trackers.torch_embedder import TorchEmbedder
+
+    embedder = TorchEmbedder.from_checkpoint(source)
+    embedder.settings = _replaced(embedder.settings, changes)
+    return embedder
+
+
+def _replaced(settings: SiamFCSettings, changes: dict[str, float]) -> SiamFCSettings:
+    try:
+        return SiamFCSettings.from_mapping(dataclasses.asdict(settings) | changes, "--set")
+    except ModelFileError as error:  # the file is right: the replacement is not
+        raise UsageError(str(error)) from error
+
+
+def _number(value: str, assignment: str) -> float:
+    try:
+        return int(value) if value.lstrip("+-").isdigit() else float(value)
+    except ValueError:
+        raise UsageError(f"--set {assignment}: {value!r} is not a number") from None
