@@ -40,13 +40,13 @@ class RecordHook(Hook):
         network = getattr(model.network, "module", model.network)
         config = runner.cfg
         checkpoint["binvision"] = {
-            "network": network_record(network),
+            "network": _plain(network_record(network)),
             "training": {
                 "experiment": runner.experiment_name,
                 "iterations": runner.iter + 1,
                 "seed": runner.seed,
                 "world_size": runner.world_size,
-                **config.get("record", {}),
+                **_plain(config.get("record", {})),
             },
         }
         checkpoint["message_hub"] = {
@@ -99,3 +99,12 @@ class ProgressHook(Hook):
         if runner.rank == 0:
             self._bar.update(self._task, completed=runner.iter)
             self._bar.stop()
+
+
+def _plain(value: Any) -> Any:
+    """Configuration values as built-in types, which alone ``weights_only=True`` admits."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value

@@ -16,7 +16,7 @@ import torch.distributed
 from mmengine.config import Config
 from mmengine.runner import Runner, find_latest_checkpoint
 
-import binvision.configs
+import binvision
 from binvision.errors import ConfigError, DataError
 
 __all__ = ["TrainingRequest", "find_config", "prepare_config", "train"]
@@ -83,11 +83,11 @@ def find_config(name: str) -> Path:
     """
     if Path(name).is_file():
         return Path(name)
-    root = Path(binvision.configs.__file__).parent
+    root = Path(binvision.__file__).parent / "configs"
     shipped = {
         path.relative_to(root).with_suffix("").as_posix(): path
         for path in sorted(root.glob("*/*.py"))
-        if not path.parent.name.startswith("_") and path.name != "__init__.py"
+        if not path.parent.name.startswith("_")
     }
     if name in shipped:
         return shipped[name]
@@ -122,7 +122,7 @@ def prepare_config(request: TrainingRequest) -> Config:
         _set_length(config, request.iterations)
     for key, value in request.overrides.items():
         _override(config, key, value)
-    config.record.data = [Path(path).name for path in (*dataset.photos, *dataset.sequences)]
+    config.record = _record(config)
     return config
 
 
@@ -140,9 +140,19 @@ def _set_length(config: Config, iterations: int) -> None:
     cosine.end = iterations
     dataset = config.train_dataloader.dataset
     dataset.objects = iterations * config.train_dataloader.batch_size
-    config.record.objects = dataset.objects
-    config.record.views = dataset.objects * (dataset.exemplars + dataset.searches)
-    config.record.pairs = dataset.objects * dataset.exemplars * dataset.searches
+
+
+def _record(config: Config) -> dict[str, Any]:
+    """Return what a checkpoint tells of its data and schedule."""
+    dataset, batch = config.train_dataloader.dataset, config.train_dataloader.batch_size
+    processes = int(os.environ.get("WORLD_SIZE", 1))
+    objects = config.train_cfg.max_iters * batch * processes
+    return {
+        "data": [Path(path).name for path in (*dataset.photos, *dataset.sequences)],
+        "batch_objects": batch * processes,
+        "views": objects * (dataset.exemplars + dataset.searches),
+        "pairs": objects * dataset.exemplars * dataset.searches,
+    }
 
 
 def _override(config: Config, key: str, text: str) -> None:

@@ -16,14 +16,6 @@ iterations = objects // batch_objects
 warmup = 200
 learning_rate = 1e-3
 
-record = dict(
-    objects=objects,
-    views=objects * (exemplars + searches),
-    pairs=objects * exemplars * searches,
-    batch_objects=batch_objects,
-    learning_rate=learning_rate,
-)
-
 train_dataloader = dict(
     batch_size=batch_objects,
     num_workers=0,
