@@ -1,0 +1,194 @@
+"""Result files: a row for each frame and target, as CSV, JSON or the benchmarks' text.
+
+Rows go to a file beside the final one as they come; closing gives it its name. An interrupted
+run is closed like any other, so what was tracked until then is kept.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+from binvision.errors import SinkError, UsageError
+from binvision.media.boxes import BoxXYWH
+
+__all__ = ["ResultRow", "ResultsSink", "open_results"]
+
+SUFFIXES = (".csv", ".json", ".txt")
+
+
+@dataclass(frozen=True)
+class ResultRow:
+    """What was found for one target in one frame.
+
+    Attributes:
+        frame: Number of the frame, from 0.
+        target: Number of the target, from 1.
+        box_xywh: Left, top, width, height in pixels, counted from 0.
+        score: Confidence in 0..1; 1 in the frame where the box was given.
+        lost: True where the tracker takes the target for lost.
+    """
+
+    frame: int
+    target: int
+    box_xywh: BoxXYWH
+    score: float
+    lost: bool
+
+
+class ResultsSink(Protocol):
+    """Takes rows in order."""
+
+    paths: tuple[Path, ...]
+
+    def write(self, row: ResultRow) -> None:
+        """Add a row.
+
+        Raises:
+            SinkError: It cannot be written.
+        """
+        ...
+
+    def close(self) -> None:
+        """Finish the file and give it its name.
+
+        Raises:
+            SinkError: The end cannot be written.
+        """
+        ...
+
+    def discard(self) -> None:
+        """Leave no file behind."""
+        ...
+
+
+def open_results(path: str | Path, targets: int, about: Mapping[str, Any]) -> ResultsSink:
+    """Open a result file; its kind follows from its suffix.
+
+    Args:
+        path: Ends in .csv (a line for each target and frame, with a head), .json (``about`` and
+            ``rows``) or .txt (one ``x,y,w,h`` a line). Text has no place for a target's number:
+            with several targets ``r.txt`` becomes ``r-1.txt``, ``r-2.txt`` and so on.
+        targets: Number of targets.
+        about: What JSON says of the run before the rows: source, model.
+
+    Raises:
+        UsageError: The suffix is none of .csv, .json, .txt.
+        SinkError: The file cannot be made.
+    """
+    path = Path(path).expanduser()
+    kind = path.suffix.lower()
+    if kind == ".csv":
+        return _TableSink([path], _csv_line, "frame,target,x,y,w,h,score,lost\n")
+    if kind == ".txt":
+        numbered = [path.with_stem(f"{path.stem}-{number}") for number in range(1, targets + 1)]
+        return _TableSink(numbered if targets > 1 else [path], _txt_line, "")
+    if kind == ".json":
+        return _JSONSink(path, about)
+    raise UsageError(
+        f"{path}: results are written as {', '.join(SUFFIXES)}, "
+        f"not {kind or 'a name without suffix'}"
+    )
+
+
+class _TableSink:
+    """Lines of text, in one file or in one for each target."""
+
+    def __init__(
+        self, paths: Sequence[Path], line_of: Callable[[ResultRow], str], head: str
+    ) -> None:
+        self.paths = tuple(paths)
+        self._line_of = line_of
+        self._files = [_PendingFile(path) for path in paths]
+        for file in self._files:
+            file.write(head)
+
+    def write(self, row: ResultRow) -> None:
+        file = self._files[row.target - 1 if len(self._files) > 1 else 0]
+        file.write(self._line_of(row))
+
+    def close(self) -> None:
+        for file in self._files:
+            file.finish()
+
+    def discard(self) -> None:
+        for file in self._files:
+            file.discard()
+
+
+class _JSONSink:
+    """One object: what the run was about, then ``"rows"``, a row a line."""
+
+    def __init__(self, path: Path, about: Mapping[str, Any]) -> None:
+        self.paths = (path,)
+        self._file = _PendingFile(path)
+        head = json.dumps(dict(about), ensure_ascii=False)[:-1]
+        self._file.write(f'{head}{", " if about else ""}"rows": [')
+        self._separator = "\n"
+
+    def write(self, row: ResultRow) -> None:
+        record = {
+            "frame": row.frame,
+            "target": row.target,
+            "box_xywh": [round(value, 3) for value in row.box_xywh],
+            "score": round(row.score, 4),
+            "lost": row.lost,
+        }
+        self._file.write(self._separator + json.dumps(record))
+        self._separator = ",\n"
+
+    def close(self) -> None:
+        self._file.write("\n]}\n")
+        self._file.finish()
+
+    def discard(self) -> None:
+        self._file.discard()
+
+
+def _csv_line(row: ResultRow) -> str:
+    box = ",".join(f"{value:.3f}" for value in row.box_xywh)
+    return f"{row.frame},{row.target},{box},{row.score:.4f},{int(row.lost)}\n"
+
+
+def _txt_line(row: ResultRow) -> str:
+    return ",".join(f"{value:.3f}" for value in row.box_xywh) + "\n"
+
+
+class _PendingFile:
+    """A text file that has its name only when it is whole."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._pending = path.with_name(f".{path.name}.{os.getpid()}.part")
+        try:
+            self._file: IO[str] = self._pending.open("w", encoding="utf-8", newline="\n")
+        except OSError as error:
+            raise _cannot_write(path, error) from error
+
+    def write(self, text: str) -> None:
+        try:
+            self._file.write(text)
+        except OSError as error:
+            raise _cannot_write(self._path, error) from error
+
+    def finish(self) -> None:
+        try:
+            self._file.close()
+            os.replace(self._pending, self._path)
+        except OSError as error:
+            self.discard()
+            raise _cannot_write(self._path, error) from error
+
+    def discard(self) -> None:
+        with suppress(OSError):
+            self._file.close()
+        self._pending.unlink(missing_ok=True)
+
+
+def _cannot_write(path: Path, error: OSError) -> SinkError:
+    return SinkError(f"{path}: results cannot be written ({error.strerror})")

@@ -1,0 +1,86 @@
+"""A window on the screen: preview of a run, and drawing the first box by hand."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from binvision.errors import BoxError, SinkError
+from binvision.media.boxes import BoxXYWH
+
+__all__ = ["PreviewWindow", "check_display", "select_boxes"]
+
+_TITLE = "binvision (q ends)"
+_PROBE = "import cv2; cv2.namedWindow('probe'); cv2.destroyAllWindows()"
+_PROBE_TIMEOUT_S = 30
+_QUIT_KEYS = {27, ord("q")}  # Escape
+
+
+def check_display(option: str) -> None:
+    """Make sure that a window can be opened.
+
+    Args:
+        option: Which option wants it; for the message.
+
+    Raises:
+        SinkError: There is no display, or OpenCV was built without windows.
+    """
+    remedy = f"run it where there is a screen, or leave {option} out and name the box with --init"
+    if option == "--show":
+        remedy = "run it where there is a screen, or write the video with --out instead"
+    no_screen = sys.platform.startswith("linux") and not (
+        os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    )
+    if no_screen:
+        raise SinkError(
+            f"{option} needs a screen, but DISPLAY and WAYLAND_DISPLAY are not set; {remedy}"
+        )
+    # Tried in a process of its own: with a display that does not answer, Qt ends the process.
+    command = [sys.executable, "-c", _PROBE]
+    try:
+        works = not subprocess.run(
+            command, capture_output=True, timeout=_PROBE_TIMEOUT_S
+        ).returncode
+    except subprocess.TimeoutExpired:
+        works = False
+    if not works:
+        raise SinkError(f"{option}: OpenCV cannot open a window on this display; {remedy}")
+
+
+class PreviewWindow:
+    """Shows frames until q or Escape is pressed or the window is closed."""
+
+    def __init__(self) -> None:
+        cv2.namedWindow(_TITLE, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
+        self.closed = False
+
+    def show(self, frame: NDArray[np.uint8]) -> None:
+        """Show (H, W, 3) uint8 BGR; sets ``closed`` when the user wants to end."""
+        cv2.imshow(_TITLE, frame)
+        pressed = cv2.waitKey(1) & 0xFF in _QUIT_KEYS
+        self.closed = pressed or cv2.getWindowProperty(_TITLE, cv2.WND_PROP_VISIBLE) < 1
+
+    def close(self) -> None:
+        """Take the window off the screen."""
+        cv2.destroyAllWindows()
+
+
+def select_boxes(frame: NDArray[np.uint8]) -> list[BoxXYWH]:
+    """Let the user draw one box or several on ``frame``.
+
+    Raises:
+        BoxError: No box was drawn.
+    """
+    title = "drag a box, ENTER accepts it, ESC ends"
+    drawn = cv2.selectROIs(title, frame, showCrosshair=False, printNotice=False)
+    cv2.destroyWindow(title)
+    boxes = [tuple(float(value) for value in box) for box in np.reshape(drawn, (-1, 4))]
+    boxes = [box for box in boxes if box[2] > 0 and box[3] > 0]
+    if not boxes:
+        raise BoxError("--select: no box was drawn; drag one with the mouse and press ENTER")
+    return boxes
