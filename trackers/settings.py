@@ -1,0 +1,105 @@
+"""The numbers that SiamFC's inference loop needs, as a packed model carries them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from binvision.errors import ModelFileError
+
+__all__ = ["SiamFCSettings"]
+
+
+@dataclass(frozen=True)
+class SiamFCSettings:
+    """Settings of SiamFC (Bertinetto et al., 2016), under the field's names.
+
+    The first four belong to the trained network; the others steer the tracker. Those of
+    Bertinetto et al., section 4, are search_size 255, scale_step 1.0375, scale_count 3,
+    scale_penalty 0.9745, scale_lr 0.59, window_influence 0.176, response_up 16.
+
+    Attributes:
+        response_scale: Factor from correlation to logit.
+        response_bias: Logit where the correlation is 0.
+        exemplar_crop: Side of the exemplar's feature map that is kept, cells.
+        stride: Pixels of the crop between two cells of a feature map.
+        exemplar_size: Side of the exemplar crop, pixels.
+        search_size: Side of the search crop, pixels.
+        context: Margin around the target, as a part of width + height; 0.5 in the paper.
+        scale_step: Ratio between two neighbouring scales, > 1.
+        scale_count: Number of scales in a frame, odd.
+        scale_penalty: Factor on the response of changed scales, in 0..1.
+        scale_lr: How much of the scale found is taken over in a frame, in 0..1.
+        window_influence: Weight of the cosine window against the response, in 0..1.
+        response_up: Factor of the cubic up-sampling of the response.
+        lost_threshold: Score below which the target counts as lost, in 0..1.
+        found_threshold: Score from which a lost target counts as found again, in 0..1.
+    """
+
+    response_scale: float
+    response_bias: float
+    exemplar_crop: int = 9
+    stride: int = 8
+    exemplar_size: int = 127
+    search_size: int = 239
+    context: float = 0.5
+    scale_step: float = 1.04
+    scale_count: int = 3
+    scale_penalty: float = 0.97
+    scale_lr: float = 0.4
+    window_influence: float = 0.2
+    response_up: int = 16
+    lost_threshold: float = 0.2
+    found_threshold: float = 0.5
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any], where: str) -> SiamFCSettings:
+        """Build from the ``settings`` of a packed model.
+
+        Args:
+            values: Names and numbers; what is absent has the default.
+            where: What messages call the model.
+
+        Raises:
+            ModelFileError: A name is unknown, a needed one absent, or a value out of its range.
+        """
+        known = {field.name for field in fields(cls)}
+        unknown = sorted(set(values) - known)
+        if unknown:
+            raise ModelFileError(
+                f"{where}: unknown tracking settings {', '.join(unknown)}; "
+                f"this version knows {', '.join(sorted(known))}"
+            )
+        absent = sorted({"response_scale", "response_bias"} - set(values))
+        if absent:
+            raise ModelFileError(f"{where}: tracking settings lack {', '.join(absent)}")
+        settings = cls(**values)
+        for name, holds in settings._conditions().items():
+            if not holds:
+                value = getattr(settings, name)
+                raise ModelFileError(f"{where}: tracking setting {name} = {value!r} out of range")
+        return settings
+
+    @property
+    def scales(self) -> tuple[float, ...]:
+        """Scales of the search crops, smallest first; the middle one is 1."""
+        middle = self.scale_count // 2
+        return tuple(self.scale_step ** (index - middle) for index in range(self.scale_count))
+
+    def _conditions(self) -> dict[str, bool]:
+        wholes = ("exemplar_crop", "stride", "exemplar_size", "search_size", "response_up")
+        conditions = {name: _is_whole(getattr(self, name)) for name in wholes}
+        for name in ("scale_penalty", "scale_lr", "window_influence"):
+            conditions[name] = 0 <= getattr(self, name) <= 1
+        conditions["response_scale"] = self.response_scale > 0
+        conditions["context"] = self.context >= 0
+        conditions["scale_step"] = self.scale_step > 1
+        conditions["scale_count"] = _is_whole(self.scale_count) and self.scale_count % 2 == 1
+        conditions["lost_threshold"] = 0 <= self.lost_threshold <= self.found_threshold
+        conditions["found_threshold"] = self.found_threshold <= 1
+        return conditions
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
