@@ -1,0 +1,162 @@
+"""The ``binvision`` command: its subcommands, and the one place where errors become lines.
+
+Whatever goes wrong, the user sees one line on stderr and the process ends with a code that
+scripts can rely on: 0 done, 1 the work failed, 2 wrong use, 130 interrupted with Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any
+
+import typer
+
+from binvision import __version__
+from binvision.cli import demo, eval, export, info, models, track, train
+from binvision.errors import BinvisionError, MissingExtraError, UsageError
+
+__all__ = ["app", "main"]
+
+DONE, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
+
+_EXTRA_OF_PACKAGE = {
+    "torch": "train",
+    "mmengine": "train",
+    "tensorboard": "train",
+    "got10k": "eval",
+    "matplotlib": "eval",
+    "pycocotools": "eval",
+    "scipy": "eval",
+    "six": "eval",
+}
+
+_EXIT_CODES = "Exit codes: 0 done, 1 the work failed, 2 wrong use, 130 interrupted with Ctrl-C."
+
+app = typer.Typer(
+    help="Vision with 1-bit networks on a plain CPU.",
+    epilog=f"Start with: binvision demo track — {_EXIT_CODES}",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+class _InterruptedError(Exception):
+    """Ctrl-C inside a command. Typer would turn KeyboardInterrupt into a silent exit."""
+
+
+def _command(function: Callable[..., None]) -> Callable[..., None]:
+    @functools.wraps(function)
+    def run(*args: Any, **kwargs: Any) -> None:
+        try:
+            function(*args, **kwargs)
+        except KeyboardInterrupt as interrupt:
+            raise _InterruptedError from interrupt
+
+    return run
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"binvision {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show the traceback of an error, not its line alone.")
+    ] = False,
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version and exit.", callback=_version),
+    ] = False,
+) -> None:
+    """Take what all commands share; both options are acted upon elsewhere."""
+
+
+for _name, _function in {
+    "track": track.track,
+    "models": models.models,
+    "info": info.info,
+    "export": export.export,
+    "eval": eval.evaluate,
+    "train": train.train,
+}.items():
+    app.command(_name, epilog=_EXIT_CODES)(_command(_function))
+
+_demo_app = typer.Typer(no_args_is_help=True, help="Show what binvision does, without any input.")
+_demo_app.command("track", epilog=_EXIT_CODES)(_command(demo.track))
+app.add_typer(_demo_app, name="demo")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit with its code.
+
+    Args:
+        arguments: What follows the command's name; that of the process if None.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in given
+    if debug:  # taken anywhere on the line, although it belongs before the command
+        given = ["--debug", *(argument for argument in given if argument != "--debug")]
+    sys.exit(_run(given, debug or bool(os.environ.get("BINVISION_DEBUG"))))
+
+
+def _run(arguments: list[str], debug: bool) -> int:
+    try:
+        code = app(arguments, prog_name="binvision", standalone_mode=False)
+    except _InterruptedError:
+        return _fail("interrupted", INTERRUPTED)
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+        return _fail(*_line_of(error))
+    return code if isinstance(code, int) else DONE
+
+
+def _line_of(error: Exception) -> tuple[str, int]:
+    """What to tell the user about ``error``, and the exit code."""
+    if isinstance(error, ImportError) and not isinstance(error, BinvisionError):
+        error = _named_extra(error)
+    if isinstance(error, UsageError):
+        return str(error), WRONG_USE
+    if isinstance(error, BinvisionError):
+        return str(error), FAILED
+    if hasattr(error, "format_message"):  # wrong options and arguments, as the parser words them
+        return f"{error.format_message()} ('binvision COMMAND --help' explains)", WRONG_USE
+    if isinstance(error, typer.Abort):
+        return "interrupted", INTERRUPTED
+    return (
+        f"unexpected {type(error).__name__}: {error}; please report it with the output of the "
+        f"same command and --debug",
+        FAILED,
+    )
+
+
+def _named_extra(error: ImportError) -> ImportError:
+    """Say which extra holds the package that is missing, if it belongs to one."""
+    package = (error.name or "").partition(".")[0]
+    extra = _EXTRA_OF_PACKAGE.get(package)
+    if extra is None:
+        return error
+    return MissingExtraError(
+        f"this command needs the package {package}, which is not installed: "
+        f'pip install "binvision[{extra}]"'
+    )
+
+
+def _fail(message: str, code: int) -> int:
+    line = " ".join(message.split())
+    typer.secho(f"error: {line}", err=True, fg=typer.colors.RED)
+    return code
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""What commands show while they work, on stderr, so that stdout holds results alone."""
+
+from __future__ import annotations
+
+import time
+from contextlib import AbstractContextManager
+from types import TracebackType
+
+import typer
+
+__all__ = ["FrameProgress", "note", "working"]
+
+_REFRESH_S = 0.1
+
+
+def note(text: str) -> None:
+    """Tell the user something that is not a result."""
+    typer.echo(text, err=True)
+
+
+def working(text: str) -> AbstractContextManager[object]:
+    """Show a spinner with ``text`` while the block runs; nothing where nobody looks."""
+    from rich.console import Console
+
+    return Console(stderr=True).status(text)
+
+
+class FrameProgress:
+    """A bar with frames, rate and time left; its length may be unknown."""
+
+    def __init__(self, text: str, count: int | None) -> None:
+        """Prepare a bar for ``count`` frames, or for as many as come if None."""
+        from rich.console import Console
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeRemainingColumn,
+        )
+
+        console = Console(stderr=True)
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TimeRemainingColumn(),
+            console=console,
+            disable=not console.is_terminal,
+            transient=True,
+        )
+        self._task = self._progress.add_task(text, total=count, rate="")
+        self._done = 0
+        self._started = self._shown = time.perf_counter()
+
+    def advance(self) -> None:
+        """Count a frame."""
+        self._done += 1
+        now = time.perf_counter()
+        if now - self._shown > _REFRESH_S:
+            self._shown = now
+            rate = f"{self._done / (now - self._started):.0f} frames/s"
+            self._progress.update(self._task, completed=self._done, rate=rate)
+
+    def __enter__(self) -> FrameProgress:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._progress.stop()

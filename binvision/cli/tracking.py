@@ -1,0 +1,270 @@
+"""The run behind ``track`` and ``demo track``: frames through trackers into files and a window."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import perf_counter
+from types import FrameType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from binvision.cli.terminal import FrameProgress
+from binvision.media.boxes import BoxXYWH
+from binvision.media.drawing import Mark, annotate
+from binvision.media.results import ResultRow, ResultsSink, open_results
+from binvision.media.sources import FrameSource
+from binvision.media.video_sink import VideoSink
+from binvision.media.window import PreviewWindow
+from binvision.trackers.siamfc import Tracker
+
+__all__ = ["Outputs", "RunSummary", "run_trackers"]
+
+_DEFAULT_FPS = 25.0  # of the written video, where the source states no rate
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Where the results of a run go; what is None is not made."""
+
+    video: Path | None = None
+    results: Path | None = None
+    show: bool = False
+
+
+@dataclass
+class RunSummary:
+    """What a run did.
+
+    Attributes:
+        source: Name of the source.
+        model: Name of the model.
+        boxes: For each target its box in every frame.
+        frames: Frames read, the first one included.
+        scores: Scores of all targets in all frames after the first.
+        lost: Of these, how many counted as lost.
+        seconds: Time by stage: decode, crop, network, post, output.
+        total_s: Time from the first frame to the last, everything included.
+        interrupted: Whether Ctrl-C ended the run.
+        written: Files that were finished.
+    """
+
+    source: str
+    model: str
+    boxes: list[list[BoxXYWH]]
+    frames: int = 0
+    scores: list[float] = field(default_factory=list)
+    lost: int = 0
+    seconds: dict[str, float] = field(default_factory=dict)
+    total_s: float = 0.0
+    interrupted: bool = False
+    written: list[Path] = field(default_factory=list)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Figures for JSON; a rate or a mean of nothing is None."""
+        tracker_s = sum(self.seconds.get(stage, 0.0) for stage in ("crop", "network", "post"))
+        return {
+            "source": self.source,
+            "model": self.model,
+            "targets": len(self.boxes),
+            "frames": self.frames,
+            "mean_score": round(float(np.mean(self.scores)), 4) if self.scores else None,
+            "lost": self.lost,
+            "fps_tracker": _rate(max(self.frames - 1, 0), tracker_s),
+            "fps_whole": _rate(self.frames, self.total_s),
+            "ms_per_frame": {
+                stage: round(1000 * seconds / max(self.frames - 1, 1), 3)
+                for stage, seconds in self.seconds.items()
+            },
+        }
+
+    def line(self) -> str:
+        """Word the figures in one line."""
+        figures = self.as_dict()
+        score = "-" if figures["mean_score"] is None else f"{figures['mean_score']:.2f}"
+        stages = ", ".join(f"{stage} {ms:.2f}" for stage, ms in figures["ms_per_frame"].items())
+        return (
+            f"{self.frames} frames, mean score {score}, lost in {self.lost}; "
+            f"tracker alone {_shown(figures['fps_tracker'])} fps, "
+            f"whole {_shown(figures['fps_whole'])} fps (ms a frame: {stages})"
+        )
+
+
+def run_trackers(
+    source: FrameSource,
+    frames: Iterator[NDArray[np.uint8]],
+    first: NDArray[np.uint8],
+    trackers: Sequence[Tracker],
+    summary: RunSummary,
+    outputs: Outputs,
+) -> None:
+    """Track to the end of the source; the results go to ``summary`` and to the outputs.
+
+    Files are finished whatever ends the run; only then does an error pass on.
+
+    Args:
+        source: Where the frames come from.
+        frames: Its frames after the first.
+        first: The first frame, (H, W, 3) uint8 BGR.
+        trackers: One for each target, initialised with the first frame.
+        summary: Its ``boxes`` hold each target's box in the first frame; filled in.
+        outputs: What to write and show.
+
+    Raises:
+        MediaError: The source breaks off, or an output cannot be written.
+        FrameError: A frame has another size than the first.
+    """
+    rows = [
+        ResultRow(0, number, boxes[0], 1.0, False) for number, boxes in enumerate(summary.boxes, 1)
+    ]
+    clock = {"decode": 0.0, "output": 0.0}
+    started = perf_counter()
+    try:
+        with ExitStack() as stack:
+            writer = stack.enter_context(_Writer(source, len(trackers), outputs, summary))
+            stop = stack.enter_context(_stop_on_interrupt())
+            bar = stack.enter_context(FrameProgress(f"tracking {source.name}", source.count))
+            frame: NDArray[np.uint8] | None = first
+            while frame is not None:
+                began = perf_counter()
+                writer.write(frame, rows)
+                bar.advance()
+                written = perf_counter()
+                clock["output"] += written - began
+                summary.frames += 1
+                summary.interrupted = stop.requested
+                if stop.requested or writer.closed_by_user:
+                    break
+                frame = next(frames, None)
+                clock["decode"] += perf_counter() - written
+                if frame is not None:
+                    rows = _track(trackers, frame, summary)
+            began = perf_counter()
+        clock["output"] += perf_counter() - began  # finishing the files
+    finally:
+        summary.total_s = perf_counter() - started
+        summary.seconds = _stage_seconds(trackers, clock)
+
+
+def _track(
+    trackers: Sequence[Tracker], frame: NDArray[np.uint8], summary: RunSummary
+) -> list[ResultRow]:
+    """Update every tracker and note what it found."""
+    rows = []
+    for number, tracker in enumerate(trackers, 1):
+        result = tracker.update(frame)
+        rows.append(ResultRow(summary.frames, number, result.box_xywh, result.score, result.lost))
+        summary.boxes[number - 1].append(result.box_xywh)
+        summary.scores.append(result.score)
+        summary.lost += result.lost
+    return rows
+
+
+def _stage_seconds(trackers: Sequence[Tracker], clock: dict[str, float]) -> dict[str, float]:
+    return {
+        "decode": clock["decode"],
+        "crop": sum(tracker.timings.crop for tracker in trackers),
+        "network": sum(tracker.timings.network for tracker in trackers),
+        "post": sum(tracker.timings.post for tracker in trackers),
+        "output": clock["output"],
+    }
+
+
+class _Writer:
+    """All outputs of a run, opened together and finished together."""
+
+    def __init__(
+        self, source: FrameSource, targets: int, outputs: Outputs, summary: RunSummary
+    ) -> None:
+        self._summary = summary
+        self._results: ResultsSink | None = None
+        self._video: VideoSink | None = None
+        self._window: PreviewWindow | None = None
+        self._targets = targets
+        with ExitStack() as stack:  # what was opened is closed again if the next one fails
+            if outputs.results:
+                about = {"source": summary.source, "model": summary.model}
+                self._results = open_results(outputs.results, targets, about)
+                stack.callback(self._results.discard)
+            if outputs.video:
+                fps = source.fps or _DEFAULT_FPS
+                self._video = VideoSink(outputs.video, fps, source.size_hw)
+                stack.callback(self._video.close)
+            if outputs.show:
+                self._window = PreviewWindow()
+            stack.pop_all()
+
+    @property
+    def closed_by_user(self) -> bool:
+        return self._window is not None and self._window.closed
+
+    def write(self, frame: NDArray[np.uint8], rows: Sequence[ResultRow]) -> None:
+        for row in rows:
+            if self._results:
+                self._results.write(row)
+        if not self._video and not self._window:
+            return
+        picture = annotate(frame, [self._mark(row) for row in rows], self._summary.model)
+        if self._video:
+            self._video.write(picture)
+        if self._window:
+            self._window.show(picture)
+
+    def _mark(self, row: ResultRow) -> Mark:
+        label = "target" if self._targets == 1 else f"target {row.target}"
+        return Mark(row.box_xywh, label, row.score, row.lost, row.target - 1)
+
+    def __enter__(self) -> _Writer:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        with ExitStack() as stack:  # each is finished, whichever of the others fails
+            if self._window:
+                stack.callback(self._window.close)
+            if self._video:
+                stack.callback(self._finish_video)
+            if self._results:
+                stack.callback(self._finish_results)
+
+    def _finish_results(self) -> None:
+        if self._results:
+            self._results.close()
+            self._summary.written.extend(self._results.paths)
+
+    def _finish_video(self) -> None:
+        if self._video and self._video.close():
+            self._summary.written.append(self._video.path)
+
+
+@dataclass
+class _Stop:
+    requested: bool = False
+
+
+@contextmanager
+def _stop_on_interrupt() -> Iterator[_Stop]:
+    """Let the first Ctrl-C end the run between two frames; the second one ends it at once."""
+    stop = _Stop()
+
+    def note(signum: int, place: FrameType | None) -> None:
+        stop.requested = True
+        signal.signal(signal.SIGINT, previous)
+
+    previous = signal.signal(signal.SIGINT, note)
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGINT, previous)
+
+
+def _rate(count: int, seconds: float) -> float | None:
+    return round(count / seconds, 1) if count and seconds > 0 else None
+
+
+def _shown(rate: float | None) -> str:
+    return "-" if rate is None else f"{rate:.0f}"
