@@ -1,0 +1,130 @@
+"""README and docs: links lead somewhere, commands exist, code runs."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import binvision
+from binvision.cli.app import app
+from tests.support.pages import PAGES, anchors, blocks, commands, links
+from tests.support.program import PAGE as REFERENCE
+from tests.support.program import Command, commands_of, render
+from tests.support.repository import ROOT
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+README = ROOT / "README.md"
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
+def page_id(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+COMMANDS = commands_of(app)
+CALLS = [(page, call) for page in PAGES for call in commands(page)]
+
+
+def find_command(words: list[str]) -> tuple[Command, list[str]]:
+    for length in range(1, len(words) + 1):
+        if tuple(words[:length]) in COMMANDS:
+            return COMMANDS[tuple(words[:length])], words[length:]
+    raise AssertionError(f"no such command: binvision {' '.join(words)}")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in links(page):
+        name, _, fragment = target.partition("#")
+        file = (page.parent / name).resolve() if name else page
+        assert file.exists(), f"{page_id(page)}: {target}"
+        assert not fragment or fragment in anchors(file), f"{page_id(page)}: {target}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
+def test_anchors_are_unique_headings(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert text.startswith("# ")
+    assert len(re.findall(r"^# ", re.sub(r"```.*?```", "", text, flags=re.DOTALL), re.M)) == 1
+
+
+def test_there_are_calls_to_check() -> None:
+    assert {call[0] for _, call in CALLS} >= {"demo", "track", "models", "info", "train", "export"}
+
+
+@pytest.mark.parametrize("call", [call for _, call in CALLS], ids=" ".join)
+def test_documented_calls_fit_the_program(call: list[str]) -> None:
+    command, words = find_command(call)
+    options = {name: option for option in command.options for name in option.names}
+    given, used = 0, []
+    while words:
+        word, *words = words
+        if not re.match(r"--?[a-z]", word):
+            given += 1
+            continue
+        assert word in options, f"{word}: no option of binvision {' '.join(command.path)}"
+        used.append(options[word])
+        if options[word].value:
+            assert words, f"{word} needs a value"
+            words = words[1:]
+    repeated = {option.names for option in used if used.count(option) > 1}
+    assert not [names for names in repeated if not options[names[0]].repeatable]
+    assert [option for option in command.options if option.required and option not in used] == []
+    required = [argument for argument in command.arguments if argument.required]
+    assert len(required) <= given <= len(command.arguments)
+
+
+def test_reference_is_what_the_program_says() -> None:
+    """Where this fails: python -m tests.support.program --write."""
+    assert REFERENCE.read_text(encoding="utf-8") == render(app)
+
+
+@pytest.mark.parametrize("command", COMMANDS.values(), ids=lambda command: " ".join(command.path))
+def test_help_says_what_it_does_and_gives_an_example(command: Command) -> None:
+    first, *rest = command.help.splitlines()
+    assert first.endswith(".")
+    assert any(line.startswith(f"Example: binvision {' '.join(command.path)}") for line in rest)
+    assert [parameter.names for parameter in command.parameters if not parameter.help] == []
+
+
+def test_readme_has_two_commands_of_one_line() -> None:
+    lines = [line for line in README.read_text(encoding="utf-8").splitlines()]
+    found = [line for line in lines if line.startswith("python3 -m venv ")]
+    assert [line + "\n" in blocks(README, "bash") for line in found] == [True, True]
+    assert "binvision demo track" in found[0]
+    assert "pytest" in found[1]
+
+
+def test_readme_names_the_extras_and_the_base_install() -> None:
+    text = README.read_text(encoding="utf-8")
+    named = {name for group in re.findall(r"\[([a-z]+)\]", text) for name in [group]}
+    assert named == set(PROJECT["optional-dependencies"])
+    sentence = re.search(r"The base install is ([^.]+)\.", text)
+    assert sentence is not None
+    shown = re.split(r",\s+|\s+and\s+", sentence.group(1).lower())
+    base = {re.match(r"[a-z0-9]+", name).group() for name in PROJECT["dependencies"]}
+    assert set(shown) == base
+
+
+def test_readme_python_runs() -> None:
+    """The three lines, on a frame of noise: the target is found where it was."""
+    rng = np.random.default_rng(0)
+    frame = rng.integers(0, 256, (240, 320, 3), np.uint8)
+    scope = {
+        "binvision": binvision,
+        "frame": frame,
+        "next_frame": frame,
+        "box_xywh": (120, 80, 64, 64),
+    }
+    (block,) = blocks(README, "python")
+    exec(compile(block, str(README), "exec"), scope)
+    assert scope["result"].box_xywh == pytest.approx((120, 80, 64, 64), abs=8)
+    assert 0 <= scope["result"].score <= 1
