@@ -129,7 +129,10 @@ def read_frame(path: Path) -> np.ndarray:
 def _sequences_under(root: Path, layout: str | None) -> list[tuple[Sequence, Path]]:
     if not root.is_dir():
         raise DataError(f"{root}: no such folder; --root expects a folder of sequences")
-    folders = [root, *sorted(child for child in root.iterdir() if child.is_dir())]
+    if any(root.glob("groundtruth*.txt")):
+        folders = [root]
+    else:
+        folders = sorted(child for child in root.iterdir() if child.is_dir())
     found = [(sequence, folder) for folder in folders for sequence in _load(folder, layout)]
     if not found:
         wanted = {
@@ -144,8 +147,9 @@ def _sequences_under(root: Path, layout: str | None) -> list[tuple[Sequence, Pat
 def _load(folder: Path, layout: str | None) -> list[Sequence]:
     """The sequences of one folder: several where OTB annotates several targets, or none."""
     if layout in (None, "otb"):
+        truths = sorted(folder.glob("groundtruth_rect*.txt"))
         # Human4 comes with an empty first file beside the real second one.
-        truths = [f for f in sorted(folder.glob("groundtruth_rect*.txt")) if f.stat().st_size > 2]
+        truths = [path for path in truths if path.read_bytes().strip()] or truths
         if truths:
             return [_load_otb(folder, truth, single=len(truths) == 1) for truth in truths]
     if layout in (None, "folder"):
