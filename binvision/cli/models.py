@@ -1,0 +1,70 @@
+"""``binvision models``: the models that ship with the package."""
+
+from __future__ import annotations
+
+import json as json_module
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+__all__ = ["models"]
+
+
+def models(
+    json: Annotated[bool, typer.Option("--json", help="Print the list as JSON.")] = False,
+) -> None:
+    """List the shipped models: task, size, accuracy.
+
+    Example: binvision models
+    """
+    from binvision.cli.tables import print_table
+
+    rows = _rows()
+    if json:
+        typer.echo(json_module.dumps(rows, indent=2))
+    else:
+        print_table(_table(rows))
+
+
+def _rows() -> list[dict[str, Any]]:
+    from binvision import runtime, zoo
+
+    rows = []
+    for name in zoo.names():
+        path = zoo.find(name)
+        model = runtime.load(path)
+        rows.append(
+            {
+                "name": name,
+                "task": model.task,
+                "file": str(path),
+                "file_bytes": model.file_bytes,
+                "accuracy": model.accuracy,
+            }
+        )
+    return rows
+
+
+def _table(rows: list[dict[str, Any]]) -> Table:
+    from rich.box import SIMPLE_HEAD
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(box=SIMPLE_HEAD)
+    table.add_column("model", no_wrap=True)
+    table.add_column("task", no_wrap=True)
+    table.add_column("bytes", justify="right", no_wrap=True)
+    table.add_column("accuracy")
+    for row in rows:
+        figures = (
+            f"{name} {value:.3g}"
+            for name, value in row["accuracy"].items()
+            if isinstance(value, float)
+        )
+        table.add_row(
+            row["name"], row["task"], f"{row['file_bytes']:,}", escape(", ".join(figures))
+        )
+    return table
