@@ -23,27 +23,33 @@ TRAINING_MODULES = frozenset(
 FORBIDDEN = ("torch", "torchvision", "mmengine")
 KERNEL_IMPORTS = {"llvmlite", "numba", "numpy"}  # llvmlite is the face of numba's intrinsics
 
-# Imports each named module afresh and prints which forbidden packages it asked for. The finder
-# sees a request even where the module would have caught the error.
+# Imports each named module afresh and prints which forbidden packages it asked for. They are
+# refused rather than loaded: torch cannot be loaded twice in one process, and a request counts
+# even where the module would have caught the error.
 PROBE = """
 import importlib, importlib.abc, json, sys
 
 names, forbidden = json.loads(sys.argv[1]), json.loads(sys.argv[2])
 asked = []
 
-class Watch(importlib.abc.MetaPathFinder):
+class Refuse(importlib.abc.MetaPathFinder):
     def find_spec(self, name, path=None, target=None):
         if name.partition(".")[0] in forbidden:
             asked.append(name)
+            raise ModuleNotFoundError(f"refused: {name}", name=name)
 
-sys.meta_path.insert(0, Watch())
+sys.meta_path.insert(0, Refuse())
 found = {}
 for name in names:
     for loaded in list(sys.modules):
-        if loaded.partition(".")[0] in ("binvision", *forbidden):
+        if loaded.partition(".")[0] == "binvision":
             del sys.modules[loaded]
     asked.clear()
-    importlib.import_module(name)
+    try:
+        importlib.import_module(name)
+    except ImportError:
+        if not asked:
+            raise
     found[name] = sorted(set(asked))
 print(json.dumps(found))
 """
