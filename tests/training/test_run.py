@@ -160,7 +160,7 @@ def test_a_shorter_schedule_is_short_in_every_part(tmp_path: Path) -> None:
         (lambda p: {"overrides": {"modle.x": "1"}}, ConfigError, "has no key 'modle.x'"),
     ],
 )
-def test_faults(make, error, message, tmp_path: Path) -> None:  # noqa: ANN001
+def test_faults(make, error, message, tmp_path: Path) -> None:
     arguments = {"config": "tracking/siamfc_xnor", "work_dir": tmp_path, **make(tmp_path)}
     with pytest.raises(error, match=message):
         prepare_config(TrainingRequest(**arguments))
