@@ -10,6 +10,8 @@ environment: measure KCF and CSRT in one of its own.
 
 from __future__ import annotations
 
+import ctypes
+
 import cv2
 import numpy as np
 
@@ -23,7 +25,8 @@ RIVALS = ("mil", "kcf", "csrt")
 class RivalTracker:
     """One of OpenCV's trackers with default parameters, behind init and update.
 
-    They take boxes in whole pixels. Where one reports failure, or fails inside OpenCV because
+    They take boxes in whole pixels. MIL draws its features with C's rand(), which is seeded at
+    each start, so that results do not depend on what the process did before. Where one reports failure, or fails inside OpenCV because
     its box has left the image, the last box is kept: a benchmark wants a box in every frame.
 
     Raises:
@@ -40,14 +43,19 @@ class RivalTracker:
                 f"OpenCV {cv2.__version__} has no {name.upper()} tracker; in an environment of "
                 f'its own: pip install "opencv-contrib-python-headless<5"'
             )
-        self._create = create
+        self._name, self._create = name, create
 
     def init(self, frame_bgr: np.ndarray, box_xywh: tuple[float, ...]) -> None:
         """Start on a target; uint8 ``[H, W, 3]``, pixels counted from 0."""
         x, y, width, height = (round(value) for value in box_xywh)
         self._box = (x, y, max(width, 1), max(height, 1))
+        _seed_c_library()
         self._tracker = self._create()
         self._tracker.init(frame_bgr, self._box)
+        if self._name == "kcf":
+            # OpenCV's KCF learns the target in its first update() and moves only from the second:
+            # without this it learns the next frame at the old place and lags by a frame for good.
+            self._tracker.update(frame_bgr)
 
     def update(self, frame_bgr: np.ndarray) -> tuple[float, ...]:
         """Follow the target into the next frame; returns its box."""
@@ -58,3 +66,10 @@ class RivalTracker:
         if found:
             self._box = box
         return tuple(map(float, self._box))
+
+
+def _seed_c_library() -> None:
+    try:
+        ctypes.CDLL(None).srand(1)
+    except (TypeError, OSError, AttributeError):
+        pass  # Windows has no such handle: there MIL's results vary from start to start
