@@ -15,7 +15,9 @@ _LANES = 16
 
 @kernel
 def correlate(exemplar, search, out):  # type: ignore[no-untyped-def]
-    """Correlate without padding (Bertinetto et al. 2016, eq. 1)::
+    """Correlate without padding (Bertinetto et al. 2016, eq. 1).
+
+    ::
 
         out[n, y, x] = sum over i, j, c of exemplar[i, j, c] * search[n, y + i, x + j, c]
 

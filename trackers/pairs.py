@@ -102,7 +102,8 @@ class SequenceStore:
             if len(boxes) < len(frames) or not frames:
                 raise DataError(f"{truth}: {len(boxes)} boxes for {len(frames)} frames")
             boxes = boxes[: len(frames)]
-            visible = np.isfinite(boxes).all(1) & (boxes[:, 2:] >= _SMALLEST_SIDE).all(1)
+            is_large = (boxes[:, 2:] >= _SMALLEST_SIDE).all(axis=1)
+            visible = np.logical_and(np.isfinite(boxes).all(axis=1), is_large)
             if visible.any():
                 kept = [frame for frame, seen in zip(frames, visible, strict=True) if seen]
                 self._sequences.append((kept, boxes[visible]))
@@ -193,7 +194,7 @@ class ObjectGroups(Dataset[dict[str, Tensor]]):
             if grey:
                 view = cv2.cvtColor(cv2.cvtColor(view, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
             if flip:
-                view, offset = view[:, ::-1], offset * np.float32([-1, 1])
+                view, offset = view[:, ::-1], offset * np.array([-1, 1], np.float32)
             views.append(torch.from_numpy(np.ascontiguousarray(view.transpose(2, 0, 1))))
             offsets.append(torch.from_numpy(offset))
             rng.shuffle(others)

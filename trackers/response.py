@@ -24,12 +24,12 @@ class Peak(NamedTuple):
     """The best place in a stack of responses.
 
     Attributes:
-        index: Which response it is in.
+        response: Which response it is in.
         offset_xy: Displacement from the centre of the response, cells.
         logit: Value of the up-sampled response there.
     """
 
-    index: int
+    response: int
     offset_xy: tuple[float, float]
     logit: float
 

@@ -168,8 +168,8 @@ class Tracker:
             self._lost = True
             self._places = None
         else:
-            self._move_to(peak, windows[peak.index])
-            self._rescale(windows[peak.index].side / windows[len(windows) // 2].side)
+            self._move_to(peak, windows[peak.response])
+            self._rescale(windows[peak.response].side / windows[len(windows) // 2].side)
         self.timings.post += perf_counter() - started
         return score
 
@@ -187,7 +187,7 @@ class Tracker:
         peak = finder.find(responses, self._search.no_penalties, windowed=False)
         score = _sigmoid(here.logit)
         if _sigmoid(peak.logit) >= settings.found_threshold:
-            self._move_to(peak, windows[peak.index])
+            self._move_to(peak, windows[peak.response])
             self._lost, score = False, _sigmoid(peak.logit)
         elif score >= settings.lost_threshold:
             # Half certain: follow, so that the target does not walk out of reach, but stay lost.

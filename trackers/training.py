@@ -27,7 +27,7 @@ from binvision.trackers.losses import (
 from binvision.trackers.model import EXEMPLAR_SIZE, SiamFC, SiamFCConfig, load_checkpoint
 from binvision.trackers.pairs import ObjectGroups
 
-__all__ = ["GuidedSiamFCTraining", "SiamFCTraining"]
+__all__ = ["GuidedSiamFCTraining", "SiamFCTraining", "pair_losses"]
 
 DATASETS.register_module(module=ObjectGroups)
 

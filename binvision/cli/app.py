@@ -81,14 +81,15 @@ def _options(
     """Take what all commands share; both options are acted upon elsewhere."""
 
 
-for _name, _function in {
+_COMMANDS: dict[str, Callable[..., None]] = {
     "track": track.track,
     "models": models.models,
     "info": info.info,
     "export": export.export,
     "eval": eval.evaluate,
     "train": train.train,
-}.items():
+}
+for _name, _function in _COMMANDS.items():
     app.command(_name, epilog=_EXIT_CODES)(_command(_function))
 
 _demo_app = typer.Typer(no_args_is_help=True, help="Show what binvision does, without any input.")

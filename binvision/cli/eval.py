@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from binvision.trackers.evaluation.report import TrackerScores
 
 
+__all__ = ["Benchmark", "evaluate"]
+
+
 class Benchmark(str, Enum):
     """What ``--root`` holds."""
 

@@ -139,7 +139,7 @@ class _Lowering:
             layer = self._module.get_submodule(str(node.target))
             lowering, leading = LAYERS.get(type(layer)), [layer]
         elif node.op == "call_function":
-            lowering = FUNCTIONS.get(node.target)  # type: ignore[arg-type]
+            lowering = FUNCTIONS.get(node.target)
         else:
             lowering = METHODS.get(str(node.target)) if node.op == "call_method" else None
         if lowering is None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from binvision.errors import FrameError, SourceError
 from binvision.media.capture import quiet_opencv
 
-__all__ = ["ImageSource", "list_images", "natural_key", "read_image"]
+__all__ = ["ImageSource", "list_images", "natural_key", "read_image", "size_changed"]
 
 IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 
@@ -62,8 +62,8 @@ def read_image(path: Path) -> NDArray[np.uint8]:
 class ImageSource:
     """Images in natural order of their names; see FrameSource for the attributes."""
 
-    fps = None
-    live = False
+    fps: float | None = None
+    live: bool = False
 
     def __init__(self, name: str, paths: Sequence[Path]) -> None:
         if not paths:
@@ -71,7 +71,7 @@ class ImageSource:
             raise SourceError(f"{name}: holds no image; expected files ending in {kinds}")
         self.name = name
         self._paths = sorted(paths, key=natural_key)
-        self.count = len(self._paths)
+        self.count: int | None = len(self._paths)
         self._first = read_image(self._paths[0])
         self.size_hw: tuple[int, int] = self._first.shape[:2]
 

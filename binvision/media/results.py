@@ -125,7 +125,7 @@ class _JSONSink:
     """One object: what the run was about, then ``"rows"``, a row a line."""
 
     def __init__(self, path: Path, about: Mapping[str, Any]) -> None:
-        self.paths = (path,)
+        self.paths: tuple[Path, ...] = (path,)
         self._file = _PendingFile(path)
         head = json.dumps(dict(about), ensure_ascii=False)[:-1]
         self._file.write(f'{head}{", " if about else ""}"rows": [')

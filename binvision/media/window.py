@@ -79,8 +79,11 @@ def select_boxes(frame: NDArray[np.uint8]) -> list[BoxXYWH]:
     title = "drag a box, ENTER accepts it, ESC ends"
     drawn = cv2.selectROIs(title, frame, showCrosshair=False, printNotice=False)
     cv2.destroyWindow(title)
-    boxes = [tuple(float(value) for value in box) for box in np.reshape(drawn, (-1, 4))]
-    boxes = [box for box in boxes if box[2] > 0 and box[3] > 0]
+    boxes = [
+        (float(x), float(y), float(w), float(h))
+        for x, y, w, h in np.reshape(drawn, (-1, 4))
+        if w > 0 and h > 0
+    ]
     if not boxes:
         raise BoxError("--select: no box was drawn; drag one with the mouse and press ENTER")
     return boxes

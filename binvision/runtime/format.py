@@ -27,7 +27,7 @@ __all__ = ["PackedModel", "Step", "load", "save"]
 METADATA_KEY = "binvision"
 MAX_DEPTH = 32
 
-_FIELDS = {
+_FIELDS: dict[str, type] = {
     "name": str,
     "task": str,
     "input": dict,
@@ -37,7 +37,7 @@ _FIELDS = {
     "provenance": dict,
     "accuracy": dict,
 }
-_STEP_FIELDS = {
+_STEP_FIELDS: dict[str, type] = {
     "op": str,
     "name": str,
     "inputs": list,
@@ -45,7 +45,7 @@ _STEP_FIELDS = {
     "attrs": dict,
     "tensors": dict,
 }
-_KINDS = {str: "a text", dict: "an object", list: "a list"}
+_KINDS: dict[type, str] = {str: "a text", dict: "an object", list: "a list"}
 
 
 def load(path: str | Path) -> PackedModel:
