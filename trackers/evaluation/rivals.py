@@ -25,9 +25,10 @@ RIVALS = ("mil", "kcf", "csrt")
 class RivalTracker:
     """One of OpenCV's trackers with default parameters, behind init and update.
 
-    They take boxes in whole pixels. MIL draws its features with C's rand(), which is seeded at
-    each start, so that results do not depend on what the process did before. Where one reports failure, or fails inside OpenCV because
+    They take boxes in whole pixels. Where one reports failure, or fails inside OpenCV because
     its box has left the image, the last box is kept: a benchmark wants a box in every frame.
+    MIL draws its features with C's rand(), which is seeded at each start, so that results do not
+    depend on what the process did before.
 
     Raises:
         UsageError: the name is not in `RIVALS`.

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from binvision.errors import MissingExtraError, UsageError
-from binvision.trackers.evaluation.rivals import RIVALS, RivalTracker
+from binvision.trackers.evaluation.rivals import RivalTracker
 
 
 def frame_with_target(left: int, top: int) -> np.ndarray:
