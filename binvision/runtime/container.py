@@ -31,7 +31,11 @@ LENGTH_BYTES = 8
 MAX_HEADER_BYTES = 16 * 2**20
 MAX_RANK = 4
 
-DTYPES: dict[str, np.dtype[Any]] = {"I8": np.dtype(np.int8), "F32": np.dtype("<f4"), "U64": np.dtype("<u8")}
+DTYPES: dict[str, np.dtype[Any]] = {
+    "I8": np.dtype(np.int8),
+    "F32": np.dtype("<f4"),
+    "U64": np.dtype("<u8"),
+}
 
 
 @dataclass(frozen=True)
