@@ -17,7 +17,7 @@ import typer
 
 from binvision import __version__
 from binvision.cli import demo, eval, export, info, models, track, train
-from binvision.errors import BinvisionError, MissingExtraError, UsageError
+from binvision.errors import BinvisionError, MediaError, MissingExtraError, UsageError
 
 __all__ = ["app", "main"]
 
@@ -125,7 +125,7 @@ def _run(arguments: list[str], debug: bool) -> int:
 def _line_of(error: Exception) -> tuple[str, int]:
     """What to tell the user about ``error``, and the exit code."""
     if isinstance(error, ImportError) and not isinstance(error, BinvisionError):
-        error = _named_extra(error)
+        error = _explained(error)
     if isinstance(error, UsageError):
         return str(error), WRONG_USE
     if isinstance(error, BinvisionError):
@@ -141,16 +141,21 @@ def _line_of(error: Exception) -> tuple[str, int]:
     )
 
 
-def _named_extra(error: ImportError) -> ImportError:
-    """Say which extra holds the package that is missing, if it belongs to one."""
+def _explained(error: ImportError) -> Exception:
+    """Say what to install: the extra of a missing package, or what OpenCV wants of the system."""
     package = (error.name or "").partition(".")[0]
-    extra = _EXTRA_OF_PACKAGE.get(package)
-    if extra is None:
-        return error
-    return MissingExtraError(
-        f"this command needs the package {package}, which is not installed: "
-        f'pip install "binvision[{extra}]"'
-    )
+    if package in _EXTRA_OF_PACKAGE:
+        return MissingExtraError(
+            f"this command needs the package {package}, which is not installed: "
+            f'pip install "binvision[{_EXTRA_OF_PACKAGE[package]}]"'
+        )
+    if package == "cv2" and error.path:  # the package is there, its library is not loaded
+        return MediaError(
+            f"OpenCV cannot be loaded: {error}; install the system's OpenGL (Debian, Ubuntu: "
+            f"apt-get install libgl1 libglib2.0-0), or opencv-python-headless in place of "
+            f"opencv-python"
+        )
+    return error
 
 
 def _fail(message: str, code: int) -> int:

@@ -1,0 +1,29 @@
+"""Servers without OpenGL: OpenCV is installed and does not load."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+
+def test_opencv_that_does_not_load_is_one_line_with_the_remedy(tmp_path: Path) -> None:
+    package = tmp_path / "cv2"
+    package.mkdir()
+    (package / "__init__.py").write_text(
+        "raise ImportError('libGL.so.1: cannot open shared object file', name='cv2', "
+        "path='cv2.abi3.so')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "binvision", "track", "clip.mp4", "--init", "1,1,9,9"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert done.stdout == ""
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: OpenCV cannot be loaded: libGL.so.1: cannot open shared object")
+    assert "libgl1" in line and "opencv-python-headless" in line
