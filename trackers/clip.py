@@ -19,10 +19,10 @@ from binvision.trackers.clip_scene import Koi, Palette, Sprite, lily_pad, pond_f
 
 __all__ = ["DemoClip"]
 
-Floats = NDArray[np.float32]
+Floats = NDArray[np.floating]
 
 _WORLD_HW = (1000, 1700)
-_KOI_SCALE = 0.62  # pixels of the world for a pixel of the koi's canvas
+_KOI_SCALE = 0.66  # pixels of the world for a pixel of the koi's canvas
 
 # Red and white with black, "sanke": the target and its twin. A dark and a golden one swim along.
 _SANKE = Palette((0.86, 0.92, 0.95), (0.12, 0.3, 0.88), (0.1, 0.09, 0.1), 0.45)
@@ -80,8 +80,8 @@ class DemoClip:
 
     def _make_swimmers(self, time: Floats, path: Floats) -> list[_Swimmer]:
         rng = self._rng
-        # The twin comes from ahead, passes close by, and goes off behind.
-        beside = np.stack([330 - 900 * time, -70 + 95 * np.sin(2.6 * time + 0.3)], 1)
+        # The twin swims the same way but slower: the target overtakes it at half time.
+        beside = np.stack([260 - 520 * time, -118 + 20 * np.sin(6 * time)], 1)
         dark = np.stack([1500 - 1150 * time, 300 + 330 * time + 30 * np.sin(9 * time)], 1)
         gold = np.stack([420 + 700 * time, 760 - 260 * time + 40 * np.sin(7 * time)], 1)
         return [
@@ -94,8 +94,8 @@ class DemoClip:
     def _make_pads(self, path: Floats) -> list[tuple[Sprite, Floats]]:
         """Leaves and their places: two on the target's way, the others for the eye."""
         places = [
-            (46, path[int(self.count * 0.45)] + (6, 38)),
-            (58, path[int(self.count * 0.78)] + (10, -44)),
+            (44, path[int(self.count * 0.28)] + (6, 42)),
+            (56, path[int(self.count * 0.78)] + (10, -50)),
             (52, np.array([520, 330])),
             (40, np.array([610, 280])),
             (60, np.array([1010, 690])),
@@ -109,7 +109,7 @@ class DemoClip:
         lagged = path + np.stack([70 * np.cos(8 * time) - 40, 45 * np.sin(6.3 * time)], 1)
         shake = self._rng.normal(0, 1, (self.count, 2))
         shake = cv2.GaussianBlur(shake, (1, 0), sigmaX=0.1, sigmaY=1.2) * 2.2
-        zooms = 1.18 + 0.34 * np.sin(2 * np.pi * (time * 1.15 - 0.2))
+        zooms = 1.15 + 0.24 * np.sin(2 * np.pi * (time * 1.1 - 0.2))
         return lagged + shake, zooms
 
     def _render(self, index: int, noise: np.random.Generator) -> tuple[NDArray[np.uint8], BoxXYWH]:
@@ -161,7 +161,7 @@ class DemoClip:
 
 def _target_path(time: Floats) -> Floats:
     x = 380 + 820 * time + 30 * np.sin(9 * time)
-    y = 470 + 70 * np.sin(5.2 * time) - 60 * time
+    y = 470 + 52 * np.sin(5.2 * time) - 60 * time
     return np.stack([x, y], 1)
 
 

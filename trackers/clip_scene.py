@@ -58,15 +58,16 @@ def pond_floor(size_hw: tuple[int, int], rng: Generator) -> NDArray[np.uint8]:
     seeds[rng.integers(0, height, pebbles), rng.integers(0, width, pebbles)] = 0
     distance, label = cv2.distanceTransformWithLabels(seeds, cv2.DIST_L2, 5)
     # Each pebble is a cell of the Voronoi diagram: one colour, darker towards its border.
-    grey = rng.uniform(0.25, 0.85, (label.max() + 1, 1)).astype(np.float32)
-    tint = rng.normal(0, 0.05, (label.max() + 1, 3)).astype(np.float32)
+    grey = rng.uniform(0.38, 0.66, (label.max() + 1, 1)).astype(np.float32)
+    tint = rng.normal(0, 0.025, (label.max() + 1, 3)).astype(np.float32)
     colour = (grey * np.array([0.62, 0.78, 0.74], np.float32) + tint)[label]
-    colour *= np.exp(-((distance / 11.0) ** 2))[..., None] * 0.75 + 0.25
+    colour *= np.exp(-((distance / 11.0) ** 2))[..., None] * 0.55 + 0.45
     depth = smooth_noise(size_hw, 260, rng)[..., None] * 0.5 + 0.75
     algae = smooth_noise(size_hw, 70, rng)[..., None] ** 2 * 0.55
     colour = colour * (1 - algae) + np.array([0.16, 0.34, 0.24], np.float32) * algae
     grain = rng.normal(0, 0.03, (*size_hw, 1)).astype(np.float32)
-    return np.clip((colour * depth + grain) * 255, 0, 255).astype(np.uint8)
+    murky = cv2.GaussianBlur(colour * depth, (0, 0), 1.3)
+    return np.clip((murky + grain) * 255, 0, 255).astype(np.uint8)
 
 
 def lily_pad(radius: int, rng: Generator) -> Sprite:
@@ -89,9 +90,9 @@ def lily_pad(radius: int, rng: Generator) -> Sprite:
 class Koi:
     """A fish seen from above that bends as it swims; it looks towards +x."""
 
-    canvas_hw = (120, 200)
+    canvas_hw = (136, 200)
     length = 168.0  # on the canvas, nose to tail
-    half_width = 31.0
+    half_width = 38.0
 
     def __init__(self, palette: Palette, rng: Generator) -> None:
         height, width = self.canvas_hw
