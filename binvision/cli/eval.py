@@ -63,8 +63,7 @@ def evaluate(
 
     Example: binvision eval folder --root sequences --model rb-siamfc --rival mil --out results
     """
-    from rich.console import Console
-
+    from binvision.cli.tables import print_table
     from binvision.trackers.evaluation import report
     from binvision.trackers.evaluation.campaign import Campaign
     from binvision.trackers.evaluation.entrants import enter, parse_settings
@@ -88,7 +87,7 @@ def evaluate(
     if json:
         print(text)
     else:
-        Console().print(report.table(scores, title))
+        print_table(report.table(scores, title))
 
 
 def _run_with_progress(campaign: Campaign, jobs: int) -> Tracks:
@@ -112,7 +111,10 @@ def _run_with_progress(campaign: Campaign, jobs: int) -> Tracks:
         TextColumn("frames"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True)) as progress:
+    console = Console(stderr=True)
+    with Progress(
+        *columns, console=console, disable=not console.is_terminal, transient=True
+    ) as progress:
         bar = progress.add_task("evaluating", total=frames)
         return run_campaign(
             campaign,

@@ -55,7 +55,8 @@ def run_campaign(
 
     Raises:
         UsageError: the store holds results of a different tracker under the same name.
-        DataError: a picture or a stored result cannot be read.
+        DataError: a stored result cannot be read.
+        SourceError: a picture cannot be read.
     """
     tracks, open_jobs = _collect_finished(campaign)
     for entrant in campaign.entrants:

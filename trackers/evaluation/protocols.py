@@ -14,8 +14,9 @@ from typing import Protocol
 import numpy as np
 
 from binvision.errors import DataError, UsageError
+from binvision.media.images import read_image
 from binvision.trackers.evaluation.metrics import TrackScores, score_track
-from binvision.trackers.evaluation.sequences import Sequence, read_frame
+from binvision.trackers.evaluation.sequences import Sequence
 
 __all__ = ["BoxTracker", "Track", "plan_runs", "run_tracker", "score_run"]
 
@@ -82,14 +83,14 @@ def run_tracker(tracker: BoxTracker, sequence: Sequence, run: range) -> Track:
     """Follow the target of `sequence` through the frames of `run`.
 
     Raises:
-        DataError: a picture cannot be read.
+        SourceError: a picture is missing or cannot be decoded.
     """
     shift = np.array([sequence.origin, sequence.origin, 0, 0])
     boxes = np.full((len(sequence), 4), np.nan)
     seconds = np.full(len(sequence), np.nan)
     start_box = tuple(map(float, sequence.truth_xywh[run[0]] - shift))
     for index in run:
-        frame = read_frame(sequence.frames[index])
+        frame = read_image(sequence.frames[index])
         began = time.perf_counter()
         if index == run[0]:
             tracker.init(frame, start_box)

@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 
 from binvision.errors import DataError, SinkError, UsageError
+from binvision.media.boxes import read_boxes
 from binvision.trackers.evaluation.protocols import Track
-from binvision.trackers.evaluation.sequences import read_boxes
 
 __all__ = ["ResultStore", "write_atomically"]
 

@@ -15,22 +15,19 @@ from 0.
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from binvision.errors import DataError
+from binvision.media.boxes import read_boxes
+from binvision.media.images import list_images, natural_key
 
-__all__ = ["LAYOUTS", "Sequence", "find_sequences", "read_boxes", "read_frame"]
+__all__ = ["LAYOUTS", "Sequence", "find_sequences"]
 
 LAYOUTS = ("folder", "otb")
-
-_PICTURES = {".jpg", ".jpeg", ".png", ".bmp"}
 
 # Sequences whose ground truth covers only part of the pictures: (first, last), counted from 1,
 # from the benchmark's page, http://cvlab.hanyang.ac.kr/tracker_benchmark/datasets.html
@@ -95,37 +92,6 @@ def find_sequences(roots: Iterable[str | Path], layout: str | None = None) -> tu
     return tuple(sequence for sequence, _ in found.values())
 
 
-def read_boxes(path: str | Path) -> np.ndarray:
-    """Read a ground truth or result file: one ``x,y,w,h`` a line.
-
-    Returns:
-        float64 ``[N, 4]``, values as they stand in the file; NaN is allowed.
-
-    Raises:
-        DataError: the file is missing, empty, or a line does not hold four numbers.
-    """
-    try:
-        lines = Path(path).read_text(encoding="utf-8-sig", errors="replace").rstrip().splitlines()
-    except OSError as error:
-        raise DataError(f"{path}: cannot read boxes: {error.strerror}") from error
-    if not lines:
-        raise DataError(f"{path}: no boxes; expected one x,y,w,h a line")
-    return np.array([_parse_box(line, path, number) for number, line in enumerate(lines, start=1)])
-
-
-def read_frame(path: Path) -> np.ndarray:
-    """Read a picture as uint8 ``[H, W, 3]`` BGR, pixels as stored (EXIF rotation is not applied).
-
-    Raises:
-        DataError: the file is missing or is not a picture.
-    """
-    frame = cv2.imread(str(path), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
-    if frame is None:
-        state = "not a readable picture" if path.exists() else "the picture is missing"
-        raise DataError(f"{path}: {state}")
-    return frame
-
-
 def _sequences_under(root: Path, layout: str | None) -> list[tuple[Sequence, Path]]:
     if not root.is_dir():
         raise DataError(f"{root}: no such folder; --root expects a folder of sequences")
@@ -185,28 +151,8 @@ def _sequence(name: str, layout: str, pictures: list[Path], truth: Path, origin:
     return sequence
 
 
-def _parse_box(line: str, path: str | Path, number: int) -> list[float]:
-    fields = re.split(r"[,;\s]+", line.strip().strip(","))
-    try:
-        box = [float(field) for field in fields]
-    except ValueError:
-        box = []
-    if len(box) != 4 or any(map(math.isinf, box)):
-        raise DataError(f"{path}: line {number}: expected four numbers x,y,w,h, found {line!r:.60}")
-    return box
-
-
 def _pictures_in(folder: Path) -> list[Path]:
-    """Pictures in the order of the numbers in their names: 9999.jpg comes before 10000.jpg."""
-    if not folder.is_dir():
-        return []
-    pictures = (path for path in folder.iterdir() if path.suffix.lower() in _PICTURES)
-    return sorted(pictures, key=_natural_key)
-
-
-def _natural_key(path: Path) -> tuple[tuple[str, int], ...]:
-    parts = re.findall(r"(\D*)(\d*)", path.stem)
-    return tuple((text, int(digits or -1)) for text, digits in parts)
+    return sorted(list_images(folder), key=natural_key) if folder.is_dir() else []
 
 
 def _first_gap(pictures: list[Path]) -> str:

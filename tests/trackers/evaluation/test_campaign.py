@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from binvision.errors import DataError, SinkError, UsageError
+from binvision.media.boxes import read_boxes
 from binvision.trackers.evaluation import report
 from binvision.trackers.evaluation.campaign import Campaign, run_campaign
 from binvision.trackers.evaluation.results import ResultStore, write_atomically
-from binvision.trackers.evaluation.sequences import find_sequences, read_boxes
+from binvision.trackers.evaluation.sequences import find_sequences
 from tests.support.sequences import CountingEntrant, StillEntrant, moving_boxes, write_sequence
 
 pytest.importorskip("got10k")

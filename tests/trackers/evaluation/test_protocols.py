@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from binvision.errors import DataError, UsageError
+from binvision.errors import DataError, SourceError, UsageError
 from binvision.trackers.evaluation.protocols import Track, plan_runs, run_tracker, score_run
 from binvision.trackers.evaluation.sequences import find_sequences
 from tests.support.sequences import StillTracker, moving_boxes, write_sequence
@@ -111,6 +111,6 @@ def test_a_track_of_another_length_is_refused(tmp_path):
 def test_an_unreadable_picture_is_named(tmp_path):
     folder = write_sequence(tmp_path, "a", moving_boxes(4))
     (sequence,) = find_sequences([tmp_path])
-    (folder / "0003.jpg").write_bytes(b"")
-    with pytest.raises(DataError, match=r"0003\.jpg: not a readable picture"):
+    (folder / "0003.jpg").write_bytes(b"no picture")
+    with pytest.raises(SourceError, match=r"a/0003\.jpg: cannot be decoded"):
         run_tracker(StillTracker(), sequence, range(4))

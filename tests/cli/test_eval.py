@@ -1,0 +1,209 @@
+"""eval through the real command line, on small sequences and small models."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from binvision import runtime
+from binvision.cli.app import main
+from tests.support.packed import small_model
+from tests.support.repository import ROOT
+from tests.support.sequences import moving_boxes, write_sequence
+
+pytest.importorskip("got10k")
+
+Run = Any
+
+# Of a network of stride 8, so small that a test takes no time.
+SETTINGS = {
+    "exemplar_size": 63, "search_size": 127, "exemplar_crop": 4, "stride": 8,
+    "response_scale": 0.01, "response_bias": 0.0,
+}  # fmt: skip
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run ``binvision eval``; returns exit code, stdout, stderr."""
+
+    def call(*arguments: str | Path) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as exit_:
+            main(["eval", *(str(argument) for argument in arguments)])
+        captured = capsys.readouterr()
+        return int(exit_.value.code or 0), captured.out, captured.err
+
+    return call
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    write_sequence(tmp_path / "data", "plain", moving_boxes(4))
+    write_sequence(tmp_path / "data", "Deer", moving_boxes(5), layout="otb", separator="\t")
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def packed(tmp_path: Path) -> Path:
+    path = tmp_path / "small.safetensors"
+    runtime.save(path, small_model(settings=SETTINGS))
+    return path
+
+
+def fails(result: tuple[int, str, str], code: int, message: str) -> None:
+    assert result[0] == code, result
+    assert re.search(message, result[2]), result[2]
+    assert result[1] == "" and "Traceback" not in result[2] and result[2].count("\n") == 1
+
+
+def test_a_packed_model_and_a_rival_in_one_table(run: Run, root: Path, packed: Path) -> None:
+    code, out, err = run("folder", "--root", root, "--model", packed, "--rival", "mil")
+    assert code == 0 and "error" not in err  # a first run says there that it compiles
+    assert "2 sequences, one pass, 7 scored frames" in out
+    rows = [line.split() for line in out.splitlines() if line.split()[:1] in (["small"], ["mil"])]
+    assert len(rows) == 2
+    for row in rows:  # name, AO, SR.50, SR.75, AUC, P20, NP, low - high, fps
+        ao, low, high = float(row[1]), float(row[7]), float(row[9])
+        assert 0 <= low <= ao <= high <= 1
+        assert float(row[10]) > 0
+    assert float(rows[0][1]) >= float(rows[1][1])  # ranked
+
+
+def test_report_files_json_and_a_second_run(run: Run, root: Path, packed: Path) -> None:
+    out_folder = root.parent / "out"
+    arguments = ("folder", "--root", root, "--model", packed, "--starts", "4", "--json")
+    code, out, err = run(*arguments, "--out", out_folder)
+    assert code == 0 and "error" not in err
+    report = json.loads(out)
+    assert report["starts"] == 4 and report["benchmark"] == "folder"
+    assert sorted(report["sequences"]) == ["Deer", "plain"]
+    (tracker,) = report["trackers"]
+    assert tracker["name"] == "small" and tracker["identity"]["kind"] == "packed"
+    assert len(tracker["sequences"]["plain"]["runs"]) == 4
+    assert json.loads((out_folder / "folder-starts4" / "report.json").read_text()) == report
+    assert (
+        f"| small | {tracker['mean']['ao']:.3f} |"
+        in (out_folder / "folder-starts4" / "report.md").read_text()
+    )
+    # Speeds are measured, so that an equal report means that nothing ran again.
+    assert json.loads(run(*arguments, "--out", out_folder)[1]) == report
+
+
+def test_settings_are_replaced_and_guarded(run: Run, root: Path, packed: Path) -> None:
+    out = ("--out", root.parent / "out")
+    arguments = ("folder", "--root", root, "--model", packed, "--json")
+    changed = json.loads(run(*arguments, "--set", "scale_lr=0.9", "--set", "search_size=79")[1])
+    assert changed["trackers"][0]["identity"]["settings"] == {"scale_lr": 0.9, "search_size": 79}
+    assert run(*arguments, *out)[0] == 0
+    result = run(*arguments, *out, "--set", "scale_lr=0.9")
+    fails(result, 2, "results of small were made with another settings; choose another --out")
+
+
+def test_checkpoints_run_in_the_same_loop_as_their_export(run: Run, root: Path) -> None:
+    pytest.importorskip("torch")
+    from tests.support.checkpoints import write_checkpoint
+
+    checkpoint, packed = root.parent / "net.pth", root.parent / "packed.safetensors"
+    write_checkpoint(checkpoint)
+    with pytest.raises(SystemExit) as exit_:
+        main(["export", str(checkpoint), "-o", str(packed)])
+    assert not exit_.value.code
+    code, out, err = run(
+        "folder", "--root", root, "--model", checkpoint, "--model", packed, "--json"
+    )
+    assert code == 0, err
+    scores = {
+        t["identity"]["kind"]: t["mean"] for t in json.loads(out[out.index("{") :])["trackers"]
+    }
+    assert scores["checkpoint"]["ao"] == pytest.approx(scores["packed"]["ao"], abs=2e-3)
+
+
+def test_killed_in_the_middle_it_goes_on(tmp_path: Path) -> None:
+    """A real process, killed with SIGKILL once it has written something."""
+    for index in range(10):
+        write_sequence(tmp_path / "data", f"s{index:02d}", moving_boxes(7, step=0.5))
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "binvision", "eval", "folder", "--root", tmp_path / "data",
+               "--rival", "mil", "--out", out, "--json"]  # fmt: skip
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen(
+        list(map(str, command)), env=environment, stdout=subprocess.DEVNULL, cwd=tmp_path
+    )
+    deadline = time.monotonic() + 60
+    while len(finished := sorted(out.rglob("*_001.txt"))) < 3 and time.monotonic() < deadline:
+        time.sleep(0.005)
+    process.kill()
+    process.wait()
+    finished = sorted(out.rglob("*_001.txt"))
+    assert 3 <= len(finished) < 10
+    stamps = {path: path.stat().st_mtime_ns for path in finished}
+
+    again = subprocess.run(
+        list(map(str, command)), env=environment, capture_output=True, cwd=tmp_path
+    )
+    assert again.returncode == 0, again.stderr
+    assert {path: path.stat().st_mtime_ns for path in finished} == stamps
+    assert len(list(out.rglob("*_001.txt"))) == 10
+    # Each sequence is the same footage and MIL starts alike: so must be all results, and no
+    # difference can be left between those before the kill and those after it.
+    results = {path.read_text() for path in out.rglob("*_001.txt")}
+    assert len(json.loads(again.stdout)["trackers"][0]["sequences"]) == 10
+    assert sys.platform == "win32" or len(results) == 1
+
+
+def test_wrong_use(run: Run, root: Path, packed: Path) -> None:
+    folder = ("folder", "--root", root)
+    fails(run(*folder), 2, "nothing to evaluate; name a tracker with --model or --rival")
+    fails(run(*folder, "--rival", "tld"), 2, "unknown rival 'tld'; expected one of mil, kcf, csrt")
+    fails(run(*folder, "--rival", "mil", "--starts", "2"), 2, "cannot start 2 times; --starts is 1")
+    fails(run(*folder, "--model", packed, "--set", "speed=3"), 2, "--set speed=3: expected KEY=VAL")
+    fails(run(*folder, "--model", packed, "--set", "scale_lr=fast"), 2, "'fast' is not a number")
+    fails(run(*folder, "--model", packed, "--set", "scale_lr=3"), 2, "scale_lr = 3 out of range")
+    fails(run(*folder, "--rival", "mil", "--rival", "mil"), 2, "two trackers are called mil")
+    fails(run("vot", "--root", root), 2, "'vot' is not one of")
+    fails(run("folder"), 2, "--root")
+
+
+def test_work_that_fails(run: Run, root: Path, packed: Path, monkeypatch: Any) -> None:
+    rival = ("--rival", "mil")
+    fails(run("folder", "--root", root / "gone", *rival), 1, r"gone: no such folder")
+    fails(run("otb", "--root", root / "plain", *rival), 1, r"expected NAME/img/\*\.jpg")
+    fails(run("folder", "--root", root, "--model", root / "no.pth"), 1, r"no\.pth: no such checkp")
+    fails(run("folder", "--root", root, "--model", "rb-siamf"), 1, r"no model 'rb-siamf'")
+    monkeypatch.delattr(cv2, "TrackerCSRT_create", raising=False)
+    fails(run("folder", "--root", root, "--rival", "csrt"), 1, "opencv-contrib-python-headless<5")
+    (root / "plain" / "0003.jpg").write_bytes(b"no picture")
+    fails(run("folder", "--root", root, *rival), 1, r"plain/0003\.jpg: cannot be decoded")
+    (root / "plain" / "0003.jpg").unlink()
+    fails(run("folder", "--root", root, *rival), 1, r"4 boxes for 3 pictures.*0003\.jpg is missing")
+
+
+def test_a_model_called_like_another(run: Run, root: Path) -> None:
+    for folder in ("first", "second"):
+        (root.parent / folder).mkdir()
+        runtime.save(
+            root.parent / folder / "net.safetensors",
+            small_model(seed=len(folder), settings=SETTINGS),
+        )
+    models = [root.parent / folder / "net.safetensors" for folder in ("first", "second")]
+    code, out, _ = run(
+        "folder", "--root", root, "--model", models[0], "--model", models[1], "--json"
+    )
+    names = {tracker["name"] for tracker in json.loads(out)["trackers"]}
+    assert code == 0 and names == {"first-net", "second-net"}
+
+
+def test_processes_print_one_report(run: Run, root: Path, packed: Path) -> None:
+    arguments = ("folder", "--root", root, "--model", packed, "--json")
+    alone, shared = (json.loads(run(*arguments, *jobs)[1]) for jobs in ((), ("--jobs", "2")))
+    ao = [np.round(report["trackers"][0]["mean"]["ao"], 9) for report in (alone, shared)]
+    assert ao[0] == ao[1]
