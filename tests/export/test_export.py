@@ -19,7 +19,7 @@ from binvision.export.pack import pack_signs
 from binvision.runtime import PackedModel, load, save
 from binvision.trackers.model import SiamFC, SiamFCConfig
 from tests.support.in_torch import evaluate, integer_dots, run_step, unpack_bits
-from tests.support.networks import (
+from tests.support.torch_networks import (
     Branches,
     Plain,
     outputs_of_layers,

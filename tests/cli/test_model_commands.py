@@ -1,0 +1,245 @@
+"""export, info and models through the real command line: output, exit codes, one clear line."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from binvision import runtime, zoo
+from binvision.cli.app import main
+from binvision.trackers.embedder import PackedEmbedder
+from tests.support.checkpoints import write_checkpoint
+from tests.support.packed import small_model
+from tests.support.torch_networks import random_images
+
+Run = Any
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run a command line; returns exit code, stdout, stderr."""
+
+    def call(*arguments: str | Path) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as exit_:
+            main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return int(exit_.value.code or 0), captured.out, captured.err
+
+    return call
+
+
+@pytest.fixture
+def packed(tmp_path: Path) -> Path:
+    path = tmp_path / "small.safetensors"
+    runtime.save(path, small_model(accuracy={"AO": 0.597}))
+    return path
+
+
+@pytest.fixture
+def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A zoo of one model, rb-siamfc."""
+    folder = tmp_path / "zoo"
+    folder.mkdir()
+    monkeypatch.setattr(zoo, "_FOLDER", folder)
+    model = small_model(name="rb-siamfc", accuracy={"AO": 0.597, "command": "binvision eval"})
+    runtime.save(folder / "rb-siamfc.safetensors", model)
+    (folder / "rb-siamfc.md").write_text("# rb-siamfc\n")
+    return folder
+
+
+def fails(result: tuple[int, str, str], code: int, message: str) -> None:
+    assert result[0] == code, result
+    assert re.search(message, result[2]), result[2]
+    assert result[1] == "" and "Traceback" not in result[2] and result[2].count("\n") == 1
+
+
+# info
+
+
+def byte_column(text: str) -> tuple[list[int], int]:
+    """Bytes of the rows and of the total line, read off the printed table."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    header = next(line for line in lines if "bytes" in line and "layer" in line)
+    end = header.index("bytes") + len("bytes")
+    start = header.index("real") + len("real")
+    first = lines.index(header) + 2
+    last = next(i for i in range(first, len(lines)) if lines[i].lstrip().startswith("total"))
+    cells = [line[start:end].strip().replace(",", "") for line in lines[first : last + 1]]
+    return [int(cell) for cell in cells[:-1] if cell], int(cells[-1])
+
+
+def test_info_adds_up_to_the_file(run: Run, packed: Path) -> None:
+    code, out, err = run("info", packed)
+    rows, total = byte_column(out)
+    assert code == 0 and err == ""
+    assert sum(rows) == total == packed.stat().st_size
+
+
+def test_info_shows_every_layer_and_fact(run: Run, packed: Path) -> None:
+    _, out, _ = run("info", packed)
+    for word in (
+        "stem", "4x4/2 3>70", "30x30x70", "binary_conv", "3x3 70>70", "reads 8-bit pixels",
+        "real in the trained network", "63x63 pixels", "tracking/siamfc", "AO  0.597",
+        "response_scale",
+    ):  # fmt: skip
+        assert word in out, word
+    assert re.search(r"kernels +(avx512|avx2|neon|portable)", out)
+
+
+def test_info_as_json(run: Run, packed: Path) -> None:
+    code, out, err = run("info", packed, "--json")
+    report = json.loads(out)
+    assert code == 0 and err == ""
+    total = report["totals"]
+    assert sum(row["bytes"] for row in report["layers"]) == total["tensor_bytes"]
+    assert total["tensor_bytes"] + total["header_bytes"] == packed.stat().st_size
+    assert total["file_bytes"] == packed.stat().st_size
+    assert report["image_size_hw"] == [63, 63]
+    assert report["accuracy"] == {"AO": 0.597}
+
+
+def test_info_of_a_model_without_a_working_size(run: Run, tmp_path: Path) -> None:
+    runtime.save(tmp_path / "m", small_model(task="other", settings={}))
+    code, out, _ = run("info", tmp_path / "m")
+    assert code == 0 and "MACs" not in out
+    assert sum(byte_column(out)[0]) == (tmp_path / "m").stat().st_size
+
+
+def test_info_of_a_cut_file(run: Run, packed: Path) -> None:
+    size = packed.stat().st_size
+    packed.write_bytes(packed.read_bytes()[:-100])
+    message = f"model file {packed}: file: cut short: expected {size} bytes, got {size - 100} bytes"
+    fails(run("info", packed), 1, re.escape(message))
+
+
+def test_info_of_an_unknown_model(run: Run, shipped: Path) -> None:
+    fails(run("info", "rb-siamfx"), 1, "no model 'rb-siamfx': .* did you mean 'rb-siamfc'?")
+
+
+def test_info_without_a_model(run: Run) -> None:
+    fails(run("info"), 2, "(?i)missing argument 'model'")
+
+
+def test_info_needs_no_torch(packed: Path) -> None:
+    code = (
+        "import sys\nfrom binvision.cli.app import main\n"
+        "try:\n    main(sys.argv[1:])\nexcept SystemExit as e:\n    assert not e.code\n"
+        "print({'torch', 'mmengine'} & set(sys.modules))"
+    )
+    command = [sys.executable, "-c", code, "info", str(packed)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "set()"
+
+
+# models
+
+
+def test_models(run: Run, shipped: Path) -> None:
+    code, out, err = run("models")
+    size = (shipped / "rb-siamfc.safetensors").stat().st_size
+    assert code == 0 and err == ""
+    assert re.search(rf"rb-siamfc +tracking/siamfc +{size:,} +AO 0.597", out)
+
+
+def test_models_as_json(run: Run, shipped: Path) -> None:
+    _, out, _ = run("models", "--json")
+    (row,) = json.loads(out)
+    path = shipped / "rb-siamfc.safetensors"
+    assert row == {
+        "name": "rb-siamfc",
+        "task": "tracking/siamfc",
+        "file": str(path),
+        "file_bytes": path.stat().st_size,
+        "accuracy": {"AO": 0.597, "command": "binvision eval"},
+    }
+
+
+# export
+
+
+@pytest.mark.parametrize("method", ["rbcn", "fp"])
+def test_exported_file_tracks_like_the_checkpoint(run: Run, tmp_path: Path, method: str) -> None:
+    network = write_checkpoint(tmp_path / "last.pth", method)
+    out_path = tmp_path / "my.safetensors"
+    code, out, err = run("export", tmp_path / "last.pth", "-o", out_path)
+    assert code == 0, err
+    rows, total = byte_column(out)
+    assert sum(rows) == total == out_path.stat().st_size
+    assert f"{out_path}: {total:,} bytes" in out
+    assert re.search(r"features differ from PyTorch's by \S+e-0\d of their size", err)
+
+    embedder = PackedEmbedder(out_path)
+    images = random_images(2, (127, 127), 0)
+    ours = embedder.embed(images)
+    with torch.inference_mode():
+        theirs = network.embed(torch.from_numpy(images).permute(0, 3, 1, 2).float())
+    error = np.abs(ours - theirs.permute(0, 2, 3, 1).numpy()).max() / theirs.abs().max()
+    assert error < 1e-4
+    assert embedder.settings.response_scale == pytest.approx(network.settings()["response_scale"])
+    assert embedder.name == "my"
+
+
+def test_exported_file_says_where_it_comes_from(run: Run, tmp_path: Path) -> None:
+    write_checkpoint(tmp_path / "last.pth")
+    (tmp_path / "a.json").write_text('{"AO": 0.6}')
+    arguments = ("-o", tmp_path / "m", "--name", "mine", "--accuracy", tmp_path / "a.json")
+    assert run("export", tmp_path / "last.pth", *arguments)[0] == 0
+    model = runtime.load(tmp_path / "m")
+    assert model.name == "mine" and model.accuracy == {"AO": 0.6}
+    assert model.provenance["checkpoint"] == "last.pth"
+    assert model.provenance["experiment"] == "random"
+    assert model.provenance["exported_by"].startswith("binvision ")
+
+
+def test_export_of_nothing(run: Run, tmp_path: Path) -> None:
+    fails(run("export", tmp_path / "none.pth", "-o", tmp_path / "m"), 1, "none.pth: no such check")
+
+
+def test_export_of_something_else(run: Run, tmp_path: Path) -> None:
+    torch.save({"weights": torch.ones(3)}, tmp_path / "other.pth")
+    fails(run("export", tmp_path / "other.pth", "-o", tmp_path / "m"), 1, "not a checkpoint that")
+    assert not (tmp_path / "m").exists()
+
+
+def test_export_without_target(run: Run, tmp_path: Path) -> None:
+    fails(run("export", tmp_path / "last.pth"), 2, "Missing option '--out'")
+
+
+def test_export_into_no_folder(run: Run, tmp_path: Path) -> None:
+    write_checkpoint(tmp_path / "last.pth")
+    result = run("export", tmp_path / "last.pth", "-o", tmp_path / "none" / "m")
+    assert result[0] == 1 and "No such file or directory; choose a folder" in result[2]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [(None, "No such file or directory"), ("[]", "not a JSON object"), ("{", "not valid JSON")],
+)
+def test_export_with_bad_accuracy(run: Run, tmp_path: Path, text: str | None, message: str) -> None:
+    path = tmp_path / "a.json"
+    if text is not None:
+        path.write_text(text)
+    arguments = ("export", tmp_path / "last.pth", "-o", tmp_path / "m", "--accuracy", path)
+    fails(run(*arguments), 2, f"--accuracy {path}: .*{message}")
+
+
+def test_export_without_the_extra(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in sys.modules if name.startswith("binvision.export")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.delitem(sys.modules, "binvision.trackers.model")
+    monkeypatch.setitem(sys.modules, "torch", None)
+    result = run("export", tmp_path / "last.pth", "-o", tmp_path / "m")
+    fails(
+        result, 1, r"needs the package torch, which is not installed: pip install .binvision.train"
+    )

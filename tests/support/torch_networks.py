@@ -1,0 +1,108 @@
+"""PyTorch networks with random weights, and what each of their layers gives."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from binvision.binary import BinaryConv2d, QuantConv2d
+
+__all__ = ["Branches", "Plain", "outputs_of_layers", "random_images", "randomize"]
+
+
+def randomize(network: nn.Module, seed: int) -> nn.Module:
+    """Draw weights, shifts, slopes and batch-norm statistics; half the gammas negative.
+
+    Returns the same network, in evaluation mode.
+    """
+    generator = torch.Generator().manual_seed(seed)
+
+    def normal(tensor: Tensor, mean: float, deviation: float) -> None:
+        tensor.copy_(torch.randn(tensor.shape, generator=generator) * deviation + mean)
+
+    with torch.no_grad():
+        for module in network.modules():
+            if isinstance(module, BinaryConv2d):
+                normal(module.weight, 0, 0.1)
+                normal(module.shift, 0, 0.3)
+                if module.method.scale == "learned":
+                    normal(module.rectification, 0.1, 0.1)
+            elif isinstance(module, QuantConv2d):
+                normal(module.weight, 0, 0.01)
+            elif isinstance(module, nn.Conv2d):
+                normal(module.weight, 0, 0.1)
+                if module.bias is not None:
+                    normal(module.bias, 0, 0.5)
+            elif isinstance(module, nn.BatchNorm2d):
+                normal(module.weight, 0, 1)
+                normal(module.bias, 0, 0.5)
+                normal(module.running_mean, 0, 1)
+                module.running_var.uniform_(0.1, 4, generator=generator)
+            elif isinstance(module, nn.PReLU):
+                normal(module.weight, 0.25, 0.3)
+    return network.eval()
+
+
+def random_images(count: int, size_hw: tuple[int, int], seed: int) -> np.ndarray:
+    """Pictures of noise, uint8 (N, H, W, 3)."""
+    return np.random.default_rng(seed).integers(0, 256, (count, *size_hw, 3), dtype=np.uint8)
+
+
+def outputs_of_layers(
+    network: nn.Module, images: np.ndarray
+) -> tuple[dict[str, Tensor], Tensor | dict[str, Tensor]]:
+    """Output of each named layer, and of the network, for uint8 images (N, H, W, 3)."""
+    outputs: dict[str, Tensor] = {}
+    handles = [
+        module.register_forward_hook(
+            lambda module, inputs, output, name=name: outputs.update({name: output})
+        )
+        for name, module in network.named_modules()
+        if name
+    ]
+    with torch.inference_mode():
+        result = network(torch.from_numpy(images).permute(0, 3, 1, 2).float())
+    for handle in handles:
+        handle.remove()
+    return outputs, result
+
+
+class Plain(nn.Module):
+    """A chain in the order of AlexNet, with groups, strides, dilation and a ReLU."""
+
+    def __init__(self, method: str = "rbcn") -> None:
+        super().__init__()
+        self.stem, self.norm1 = QuantConv2d(3, 24, 5, 2), nn.BatchNorm2d(24)
+        self.conv2 = BinaryConv2d(24, 140, 3, groups=2, method=method)
+        self.norm2, self.pool2 = nn.BatchNorm2d(140), nn.MaxPool2d(3, 2)
+        self.conv3 = BinaryConv2d(140, 70, 3, 2, 2, dilation=2, method=method)
+        self.norm3, self.relu = nn.BatchNorm2d(70), nn.ReLU()
+        self.head = nn.Conv2d(70, 9, (1, 3), (2, 1), (0, 1), bias=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.max_pool2d(self.norm1(self.stem(x)), 3, stride=2, padding=1)
+        x = self.pool2(self.norm2(self.conv2(x)))
+        return self.head(self.relu(self.norm3(self.conv3(x))))
+
+
+class Branches(nn.Module):
+    """Two 1-bit branches that are added, a value read three times, a sum without convolution."""
+
+    def __init__(self, method: str = "xnor") -> None:
+        super().__init__()
+        self.stem, self.norm0 = QuantConv2d(3, 16, 4, 4), nn.BatchNorm2d(16)
+        self.left = BinaryConv2d(16, 32, 1, method=method)
+        self.right = BinaryConv2d(16, 32, 3, 1, 1, method=method)
+        self.norm1, self.norm2 = nn.BatchNorm2d(32), nn.BatchNorm2d(32)
+        self.act, self.last = nn.PReLU(), nn.PReLU(32)
+        self.norm3 = nn.BatchNorm2d(32)
+        self.down = nn.AvgPool2d(3, 2, 1, count_include_pad=False)
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        x = self.norm0(self.stem(x))
+        left, right = self.norm1(self.left(x)), self.norm2(self.right(x))
+        y = self.act(left + right)
+        doubled = torch.cat([x, x], dim=1) + self.norm3(y)
+        return {"fine": self.last(doubled), "coarse": self.down(y)}
