@@ -1,0 +1,97 @@
+"""Exported, saved, loaded and run by the real runtime: what PyTorch computed comes out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from binvision import kernels
+from binvision.backbones import BACKBONES, build_backbone
+from binvision.binary import METHODS, BinaryConv2d, QuantConv2d
+from binvision.export import export_model
+from binvision.export.verify import verify
+from binvision.runtime import Runner, load, save
+from binvision.trackers.model import SiamFC, SiamFCConfig
+from tests.support.torch_networks import outputs_of_layers, random_images, randomize
+
+BINARY = [name for name, method in METHODS.items() if method.is_binary]
+
+
+def through_a_file(network: nn.Module, folder: Path, **settings: Any) -> Any:
+    """Export, write and read again."""
+    model = export_model(
+        network, name="n", task="other", settings=settings, provenance={}, accuracy={}
+    )
+    save(folder / "model", model)
+    return load(folder / "model")
+
+
+def run(model: Any, images: np.ndarray) -> np.ndarray:
+    """Features (N, C, h, w) of uint8 images (N, H, W, 3)."""
+    runner = Runner(model, batch=len(images), size_hw=images.shape[1:3])
+    return np.transpose(runner(images)["features"], (0, 3, 1, 2)).copy()
+
+
+@pytest.mark.parametrize("size_hw", [(127, 127), (131, 45), (61, 239)])
+@pytest.mark.parametrize(
+    "geometry",
+    [
+        {"kernel_size": 3, "padding": 1},
+        {"kernel_size": 3, "stride": 2, "padding": 1, "groups": 2},
+        {"kernel_size": 5, "padding": 4, "dilation": 2},
+        {"kernel_size": 1, "groups": 4},
+    ],
+)
+@pytest.mark.parametrize("method", BINARY)
+def test_binary_layers_are_equal_to_the_bit(
+    tmp_path: Path, method: str, geometry: dict[str, int], size_hw: tuple[int, int]
+) -> None:
+    """No batch norm: the stem is exact, so every sign, integer and product must be the same."""
+    layer = BinaryConv2d(88, 36, method=method, **geometry)
+    network = randomize(nn.Sequential(QuantConv2d(3, 88, 5, 3), layer), seed=size_hw[0])
+    images = random_images(2, size_hw, seed=1)
+    _, theirs = outputs_of_layers(network, images)
+    np.testing.assert_array_equal(run(through_a_file(network, tmp_path), images), theirs.numpy())
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("kind", BACKBONES)
+def test_whole_backbones(tmp_path: Path, kind: str, method: str, seed: int) -> None:
+    small = {"alexnet": {"width": 0.25}, "residual": {"blocks": 3, "out_channels": 40}}
+    network = randomize(build_backbone({"type": kind, "method": method, **small[kind]}), seed)
+    model = through_a_file(network, tmp_path)
+    assert verify(network, model, (127 + 2 * seed, 135 - 4 * seed)) < 0.01
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_response_of_a_tracker(tmp_path: Path, method: str) -> None:
+    """Response map of an exemplar on a search region, to 1e-4 of its greatest value."""
+    torch.manual_seed(3)
+    network = randomize(SiamFC(SiamFCConfig({"type": "residual", "method": method})), seed=3)
+    model = through_a_file(network.backbone, tmp_path, **network.settings())
+    exemplar, search = random_images(1, (127, 127), 0), random_images(1, (239, 239), 1)
+    with torch.inference_mode():
+        theirs_z, theirs_x = (
+            network.embed(torch.from_numpy(images).permute(0, 3, 1, 2).float())
+            for images in (exemplar, search)
+        )
+        theirs = network.respond(network.crop(theirs_z), theirs_x)[:, 0].numpy()
+
+    settings = model.settings
+    ours_z, ours_x = (
+        np.ascontiguousarray(np.transpose(run(model, images), (0, 2, 3, 1)))
+        for images in (exemplar, search)
+    )
+    crop, side = settings["exemplar_crop"], ours_z.shape[1]
+    first = (side - crop) // 2
+    z = np.ascontiguousarray(ours_z[0, first : first + crop, first : first + crop])
+    ours = np.empty(theirs.shape, np.float32)
+    kernels.correlate(z, ours_x, ours)
+    ours = ours * settings["response_scale"] + settings["response_bias"]
+    assert np.abs(ours - theirs).max() <= 1e-4 * np.abs(theirs).max()
