@@ -63,9 +63,10 @@ def _sizes(
         for i in (0, 1)
     )
     if height < 1 or width < 1:
+        rows, columns = (d * (w - 1) + 1 for d, w in zip(dilation, window, strict=True))
         raise ModelError(
             f"step {step.name!r} ({step.op}): its input of {size[0]}x{size[1]} pixels is smaller "
-            f"than its window of {window[0]}x{window[1]}; give larger images"
+            f"than its window of {rows}x{columns}; give larger images"
         )
     return height, width
 
