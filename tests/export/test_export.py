@@ -374,3 +374,15 @@ def test_refused_sizes_that_do_not_fit() -> None:
 
     with pytest.raises(ExportError, match="values differ in size: 95x95, 97x97 pixels"):
         exported(Uneven(), settings={"search_size": 99})
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_batch_norms_fold_into_a_convolution_with_bias(seed: int) -> None:
+    """Bias, two batch norms and a PReLU of one slope, all in one step."""
+    layers = (nn.Conv2d(3, 12, 3), nn.BatchNorm2d(12), nn.BatchNorm2d(12), nn.PReLU())
+    network = randomize(nn.Sequential(*layers), seed)
+    model = exported(network)
+    assert [step.op for step in model.steps] == ["conv"]
+    images = random_images(1, (19, 26), seed)
+    _, theirs = outputs_of_layers(network, images)
+    assert_close(evaluate(model, images)["features"], theirs, 1e-5)
