@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from binvision import __version__
 from binvision.errors import ModelFileError, UsageError
 from binvision.trackers.evaluation.protocols import BoxTracker
 from binvision.trackers.evaluation.rivals import RivalTracker
@@ -57,11 +58,16 @@ class Entrant:
         return _ModelTracker(Tracker(load(self.source, dict(self.settings))))
 
     def identity(self) -> dict[str, object]:
-        """What results depend on: the model's bytes, the settings; a rival's OpenCV."""
+        """What results depend on: the model's bytes, settings and version; a rival's OpenCV."""
         if self.kind == "rival":
             return {"kind": self.kind, "rival": self.source, "opencv": cv2.__version__}
         digest = hashlib.sha256(Path(self.source).read_bytes()).hexdigest()
-        return {"kind": self.kind, "sha256": digest, "settings": dict(self.settings)}
+        return {
+            "kind": self.kind,
+            "sha256": digest,
+            "settings": dict(self.settings),
+            "binvision": __version__,
+        }
 
 
 def enter(
