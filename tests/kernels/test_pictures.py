@@ -1,0 +1,124 @@
+"""Packing, pooling, copies, element-wise kernels and cross-correlation."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from binvision import kernels
+from tests.support import reference
+
+checked = settings(max_examples=50, deadline=None, print_blob=True)
+seeds = st.integers(0, 2**16)
+
+
+def floats(seed: int, *shape: int) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+
+
+@checked
+@given(
+    seed=seeds, groups=st.integers(1, 3), share=st.integers(1, 150), height=st.integers(1, 5),
+    width=st.integers(1, 5), border=st.integers(0, 2), vector=st.booleans(),
+)  # fmt: skip
+def test_pack(seed, groups, share, height, width, border, vector) -> None:
+    rng = np.random.default_rng(seed)
+    x = rng.integers(-2, 3, (2, height, width, groups * share)).astype(np.float32)
+    threshold = rng.integers(-1, 2, groups * share).astype(np.float32)
+    truth = reference.pack(x, threshold, groups)
+    words = truth.shape[-1]
+    edge = (border, border)
+    bits = np.zeros(np.pad(truth, ((0, 0), edge, edge, (0, 0))).shape, np.uint64)
+    row, flat = (width + 2 * border) * words, bits.reshape(-1)
+    places = np.array([height, groups, border * (row + words), bits[0].size, row, words], np.int64)
+    kernels.pack_signs(x.reshape(-1), width, (flat, threshold, places), 0, 2 * height, vector)
+    np.testing.assert_array_equal(bits, np.pad(truth, ((0, 0), edge, edge, (0, 0))))
+
+
+@pytest.mark.parametrize("vector", [True, False])
+def test_pack_of_odd_numbers(vector: bool) -> None:
+    """-0.0 and a value on its threshold are +1; NaN is not."""
+    x = np.array([0.0, -0.0, 1.0, np.nan, np.inf, -np.inf] + [-1.0] * 58, np.float32)
+    threshold = np.array([-0.0, 0.0, 1.0] + [0.0] * 61, np.float32)
+    bits = np.zeros(1, np.uint64)
+    places = np.array([1, 1, 0, 1, 1, 1], np.int64)
+    kernels.pack_signs(x, 1, (bits, threshold, places), 0, 1, vector)
+    assert bits[0] == 0b10111
+
+
+@checked
+@given(
+    seed=seeds, kernel=st.integers(1, 4), stride=st.integers(1, 4), padding=st.integers(0, 2),
+    height=st.integers(1, 9), width=st.integers(1, 9), channels=st.integers(1, 40),
+    ceil=st.booleans(), take_max=st.booleans(),
+)  # fmt: skip
+def test_pool(seed, kernel, stride, padding, height, width, channels, ceil, take_max) -> None:
+    padding = min(padding, kernel // 2)
+    height, width = max(height, kernel), max(width, kernel)
+    x = floats(seed, 2, height, width, channels)
+    names = ("kernel", "stride", "padding")
+    attrs = {name: (v, v) for name, v in zip(names, (kernel, stride, padding), strict=True)}
+    truth = reference.pooled(x, {**attrs, "ceil": ceil}, np.max if take_max else np.mean)
+    out = np.full(truth.shape, np.nan, np.float32)
+    sizes = np.array([height, width, channels, *truth.shape[1:3]], np.int64)
+    window = np.array([kernel, kernel, stride, stride, padding, padding], np.int64)
+    rows = 2 * truth.shape[1]
+    for start, stop in ((0, rows // 2), (rows // 2, rows)):
+        kernels.pool(x.reshape(-1), out.reshape(-1), sizes, window, take_max, start, stop)
+    np.testing.assert_allclose(out, truth, rtol=1e-6, atol=1e-6)
+
+
+def test_max_pool_keeps_nan() -> None:
+    for place in range(4):
+        x = np.zeros(4, np.float32)
+        x[place] = np.nan
+        out = np.zeros(1, np.float32)
+        sizes, window = np.array([2, 2, 1, 1, 1]), np.array([2, 2, 2, 2, 0, 0])
+        kernels.pool(x, out, sizes, window, True, 0, 1)
+        assert np.isnan(out[0])
+
+
+@checked
+@given(
+    seed=seeds, count=st.integers(1, 3), kernel=st.tuples(st.integers(1, 6), st.integers(1, 6)),
+    extra=st.tuples(st.integers(0, 9), st.integers(0, 9)), channels=st.integers(1, 70),
+)  # fmt: skip
+def test_correlate(seed, count, kernel, extra, channels) -> None:
+    exemplar = floats(seed, *kernel, channels)
+    search = floats(seed + 1, count, kernel[0] + extra[0], kernel[1] + extra[1], channels)
+    out = np.full((count, extra[0] + 1, extra[1] + 1), np.nan, np.float32)
+    kernels.correlate(exemplar, search, out)
+    truth = reference.correlation(exemplar, search)
+    scale = np.abs(exemplar).sum() * np.abs(search).max()
+    np.testing.assert_allclose(out, truth, rtol=0, atol=1e-6 * scale)
+
+
+def test_elementwise() -> None:
+    left, right = floats(0, 6, 5), floats(1, 6, 5)
+    scale, bias, slope = floats(2, 3, 5)
+    out = np.zeros((6, 5), np.float32)
+    kernels.add(left.reshape(-1), right.reshape(-1), out.reshape(-1), 10, 25)
+    np.testing.assert_array_equal(out[2:5], (left + right)[2:5])
+    assert not out[:2].any() and not out[5:].any()
+    kernels.affine_prelu(left.reshape(-1), scale, bias, slope, out.reshape(-1), 0, 6)
+    y = left * scale + bias
+    np.testing.assert_array_equal(out, np.where(y >= 0, y, y * slope))
+    wide = np.zeros((6, 8), np.float32)
+    kernels.copy_channels(left.reshape(-1), 5, wide.reshape(-1), 8, 2, 1, 6)
+    np.testing.assert_array_equal(wide[1:, 2:7], left[1:])
+    assert not wide[0].any() and not wide[:, :2].any() and not wide[:, 7:].any()
+
+
+def test_bordered_copies() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (2, 3, 4, 3), dtype=np.uint8)
+    place = np.array([3, 12, 2 * 24 + 6, 7 * 24, 24], np.int64)
+    expected = np.pad(image, ((0, 0), (2, 2), (2, 2), (0, 0)), constant_values=9)
+    out = np.full(expected.shape, 9, np.uint8)
+    kernels.copy_rows(image.reshape(-1), out.reshape(-1), place, 0, 6)
+    np.testing.assert_array_equal(out, expected)
+    real = np.zeros(expected.shape, np.float32)
+    kernels.subtract_offset(image.reshape(-1), 1.5, real.reshape(-1), place, 0, 6)
+    inside = np.pad(image - np.float32(1.5), ((0, 0), (2, 2), (2, 2), (0, 0)))
+    np.testing.assert_array_equal(real, inside)

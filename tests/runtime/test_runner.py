@@ -1,0 +1,266 @@
+"""Whole networks through the runner, against the plain NumPy interpreter of the steps."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from binvision.errors import FrameError, ModelError, UsageError
+from binvision.runtime import PackedModel, Runner
+from binvision.runtime.plan import make_plan
+from tests.support.networks import NetworkBuilder, alexnet, residual_network
+from tests.support.packed import small_model
+from tests.support.reference import interpret
+
+
+def images(batch: int, size_hw: tuple[int, int], seed: int = 0) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    return rng.integers(0, 256, (batch, *size_hw, 3), dtype=np.uint8)
+
+
+def assert_agrees(ours: dict[str, np.ndarray], truth: dict[str, np.ndarray]) -> None:
+    for name, array in ours.items():
+        assert array.dtype == np.float32 and array.shape == truth[name].shape
+        scale = max(1.0, float(np.abs(truth[name]).max()))
+        np.testing.assert_allclose(array, truth[name], rtol=0, atol=1e-5 * scale)
+
+
+class Graphs(NetworkBuilder):
+    """Random graphs whose signs never hang on a rounding: every value before one is exact.
+
+    Real convolutions of floats stand only where no sign follows; all other operations round as
+    NumPy does, so the interpreter and the runner must agree on every bit.
+    """
+
+    def grow(self, draw: st.DrawFn) -> PackedModel:
+        count = st.integers(1, 80)
+        values = [
+            self.conv(
+                "image", draw(count), draw(st.integers(1, 5)), stride=draw(st.integers(1, 2)),
+                padding=draw(st.integers(0, 2)), offset=draw(st.sampled_from([0, 128])),
+                slope=draw(st.booleans()),
+            )
+        ]  # fmt: skip
+        for _ in range(draw(st.integers(1, 7))):
+            x = draw(st.sampled_from(values))
+            values.append(self._any_step(draw, x, values))
+        read = {name for step in self.steps for name in step.inputs}
+        outputs = [value for value in values if value not in read]
+        if draw(st.booleans()):
+            outputs.append(self.conv(values[-1], draw(count), 3, dtype="float32", padding=1))
+            outputs = [name for name in outputs if name != values[-1]]
+        return self.model(*outputs)
+
+    def _any_step(self, draw: st.DrawFn, x: str, values: list[str]) -> str:
+        # Every step after the first keeps height and width, so channels alone decide what fits.
+        alike = [value for value in values if self.channels[value] == self.channels[x]]
+        kinds = ["binary", "binary", "residual", "max", "concat", "add", "point"]
+        kind = draw(st.sampled_from(kinds))
+        if kind == "binary":
+            groups = 2 if self.channels[x] % 2 == 0 and draw(st.booleans()) else 1
+            outputs = groups * draw(st.integers(1, 40))
+            y = self.binary_conv(
+                x, outputs, 3, stride=1, padding=1, groups=groups, slope=draw(st.booleans())
+            )
+        elif kind == "residual":
+            residual = draw(st.sampled_from(alike))
+            y = self.binary_conv(x, self.channels[x], 3, padding=2, dilation=2, residual=residual)
+        elif kind == "max":
+            y = self.pool(x, "max_pool", 3, 1, 1, ceil=draw(st.booleans()))
+        elif kind == "concat":
+            y = self.concat(x, draw(st.sampled_from(values)))
+        elif kind == "add":
+            y = self.add(x, draw(st.sampled_from(alike)))
+        else:
+            y = self.prelu(x) if draw(st.booleans()) else self.affine(x)
+        return y
+
+
+@settings(max_examples=40, deadline=None, print_blob=True)
+@given(data=st.data())
+def test_random_graphs(data: st.DataObject) -> None:
+    model = Graphs(data.draw(st.integers(0, 2**16))).grow(data.draw)
+    batch, size_hw = data.draw(st.integers(1, 2)), (data.draw(st.integers(5, 12)), 9)
+    truth = [interpret(model, images(batch, size_hw, seed)) for seed in (0, 1)]
+    runner = Runner(model, batch=batch, size_hw=size_hw, threads=data.draw(st.integers(1, 2)))
+    for seed in (0, 1, 0):
+        assert_agrees(runner(images(batch, size_hw, seed)), truth[seed])
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_every_operation(threads: int) -> None:
+    model = small_model()
+    x = images(2, (63, 50))
+    assert_agrees(Runner(model, batch=2, size_hw=(63, 50), threads=threads)(x), interpret(model, x))
+
+
+@pytest.mark.parametrize(("network", "side"), [(residual_network, 67), (alexnet, 87)])
+def test_networks(network, side: int) -> None:
+    model = network()
+    x = images(1, (side, side + 8))
+    assert_agrees(Runner(model, batch=1, size_hw=(side, side + 8))(x), interpret(model, x))
+
+
+@pytest.mark.parametrize("dtype", ["int8", "float32"])
+@pytest.mark.parametrize(("padding", "offset"), [(0, 0), (2, 127.5), (1, 128)])
+def test_first_convolutions(dtype: str, padding: int, offset: float) -> None:
+    net = NetworkBuilder()
+    x = net.conv("image", 20, 3, dtype=dtype, padding=padding, offset=offset)
+    model = net.model(net.conv(x, 6, 3, padding=1, groups=2, offset=0.5, residual=None))
+    batch = images(2, (11, 8))
+    assert_agrees(Runner(model, batch=2, size_hw=(11, 8))(batch), interpret(model, batch))
+
+
+def test_residual_of_its_own_input() -> None:
+    """A real convolution that adds its own input may not write over it."""
+    net = NetworkBuilder()
+    x = net.conv("image", 32, 1, offset=128)
+    model = net.model(net.conv(x, 32, 1, dtype="float32", residual=x, slope=True))
+    batch = images(1, (9, 9))
+    assert_agrees(Runner(model, batch=1, size_hw=(9, 9))(batch), interpret(model, batch))
+
+
+@pytest.mark.parametrize("network", [residual_network, alexnet])
+def test_threads_give_the_same_bits(network) -> None:
+    model, x = network(), images(2, (95, 103))
+    one, *others = [
+        {k: v.copy() for k, v in Runner(model, batch=2, size_hw=(95, 103), threads=n)(x).items()}
+        for n in (1, 2, 5)
+    ]
+    for other in others:
+        for name, array in one.items():
+            np.testing.assert_array_equal(array, other[name])
+
+
+def test_plain_loops_agree() -> None:
+    model, x = residual_network(), images(1, (63, 63))
+    plan = make_plan(model, 1, (63, 63), vector=False)
+    plan.image[:] = x
+    for task in plan.tasks:
+        task.run(0, task.rows)
+    assert_agrees(plan.outputs, interpret(model, x))
+
+
+def test_runners_in_threads_do_not_mix() -> None:
+    model = residual_network()
+    inputs = [images(1, (95, 95), seed) for seed in range(2)]
+    runners = [Runner(model, batch=1, size_hw=(95, 95)) for _ in inputs]
+    alone = [
+        {k: v.copy() for k, v in runner(x).items()}
+        for runner, x in zip(runners, inputs, strict=True)
+    ]
+    wrong: list[int] = []
+
+    def work(index: int) -> None:
+        for _ in range(20):
+            for name, array in runners[index](inputs[index]).items():
+                if not np.array_equal(array, alone[index][name]):
+                    wrong.append(index)
+
+    workers = [threading.Thread(target=work, args=(index,)) for index in range(2)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert not wrong
+
+
+def test_helper_threads_end_with_the_runner() -> None:
+    before = threading.active_count()
+    runner = Runner(small_model(), batch=1, size_hw=(63, 63), threads=3)
+    assert threading.active_count() == before + 2
+    del runner
+    deadline = threading.Event()
+    for _ in range(200):
+        if threading.active_count() == before:
+            break
+        deadline.wait(0.01)
+    assert threading.active_count() == before
+
+
+def test_images_may_be_views() -> None:
+    model, x = residual_network(), images(1, (95, 190))
+    runner = Runner(model, batch=1, size_hw=(95, 95))
+    strided = runner(x[:, :, ::2])
+    first = {name: array.copy() for name, array in strided.items()}
+    again = runner(np.ascontiguousarray(x[:, :, ::2]))
+    for name, array in again.items():
+        np.testing.assert_array_equal(first[name], array)
+
+
+def test_memory_is_shared() -> None:
+    """A chain of many layers needs no more floats than a few of them at once."""
+
+    def chain(length: int) -> int:
+        net = NetworkBuilder()
+        x = net.conv("image", 64, 3, padding=1)
+        for _ in range(length):
+            x = net.binary_conv(x, 64, 1, residual=x)
+        return Runner(net.model(x), batch=1, size_hw=(40, 40)).bytes
+
+    assert chain(9) - chain(1) == pytest.approx(8 * 40 * 40 * 8, rel=0.1)  # bits alone
+
+
+def test_profile_counts_all_work() -> None:
+    model = residual_network()
+    rows = Runner(model, batch=2, size_hw=(95, 95)).profile(images(2, (95, 95)), repeats=3)
+    assert [row.op for row in rows] == [
+        "copy", "conv", "avg_pool", "concat", *["binary_conv"] * 4, "conv",
+    ]  # fmt: skip
+    assert sum(row.binary_macs for row in rows) == 2 * 11 * 11 * 9 * (64 + 3 * 128) * 128
+    assert sum(row.real_macs for row in rows) == 2 * (22 * 22 * 192 * 64 + 11 * 11 * 128 * 128)
+    assert all(row.seconds > 0 for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (np.zeros((1, 63, 63, 3), np.float32), "images: expected a uint8 array of shape "
+         r"\(1, 63, 63, 3\), got float32"),
+        ([[1]], "images: expected a uint8 array of shape .*, got list"),
+        (np.zeros((2, 63, 63, 3), np.uint8), r"images: expected shape \(1, 63, 63, 3\), got "
+         r"\(2, 63, 63, 3\); make a Runner for each batch and image size"),
+        (np.zeros((63, 63, 3), np.uint8), r"expected shape .*, got \(63, 63, 3\)"),
+    ],
+)  # fmt: skip
+def test_wrong_images(wrong, message: str) -> None:
+    runner = Runner(small_model(), batch=1, size_hw=(63, 63))
+    with pytest.raises(FrameError, match=message):
+        runner(wrong)
+    with pytest.raises(FrameError, match=message):
+        runner.profile(wrong)
+
+
+@pytest.mark.parametrize("name", ["batch", "threads"])
+def test_counts_must_be_positive(name: str) -> None:
+    with pytest.raises(UsageError, match=f"{name}: expected at least 1, got 0"):
+        Runner(small_model(), **{"batch": 1, "size_hw": (63, 63), name: 0})
+
+
+def test_image_smaller_than_the_network() -> None:
+    with pytest.raises(ModelError, match=r"step 'conv0' \(conv\): its input of 7x50 pixels is sma"):
+        Runner(residual_network(), batch=1, size_hw=(7, 50))
+
+
+def test_first_run_says_that_it_compiles(tmp_path: Path) -> None:
+    """In a fresh cache the runner announces compilation on stderr; from the cache it is silent."""
+    code = (
+        "from tests.support.networks import NetworkBuilder; from binvision.runtime import Runner;"
+        "net = NetworkBuilder(); x = net.conv('image', 3, 1);"
+        "Runner(net.model(x), batch=1, size_hw=(4, 4))"
+    )
+    root = Path(__file__).parents[2]
+    for expected in (r"binvision: compiling kernels for this CPU, first run only: .", ""):
+        done = subprocess.run(
+            [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True,
+            env={"NUMBA_CACHE_DIR": str(tmp_path), "PYTHONPATH": str(root), "PATH": ""},
+        )  # fmt: skip
+        assert done.stdout == ""
+        assert done.stderr.startswith(expected) if expected else not done.stderr

@@ -1,0 +1,144 @@
+"""One convolution through the kernels, as a plan would call it, from ordinary NHWC arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from hypothesis import strategies as st
+
+from binvision import kernels
+from binvision.kernels import layout
+
+__all__ = ["Layer", "layers", "run_bits", "run_floats", "run_pixels"]
+
+_NOTHING = (np.zeros(0, np.uint64), np.zeros(0, np.float32), np.zeros(6, np.int64))
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Sizes of a convolution; the numbers come from ``seed``."""
+
+    batch: int
+    size: tuple[int, int]
+    inputs: int
+    outputs: int
+    kernel: tuple[int, int]
+    attrs: dict[str, Any] = field(default_factory=dict)
+    seed: int = 0
+
+    @property
+    def weight_shape(self) -> tuple[int, int, int, int]:
+        return (*self.kernel, self.inputs // self.attrs["groups"], self.outputs)
+
+    @property
+    def out_hw(self) -> tuple[int, int]:
+        a = self.attrs
+        return tuple(
+            (self.size[i] + 2 * a["padding"][i] - a["dilation"][i] * (self.kernel[i] - 1) - 1)
+            // a["stride"][i]
+            + 1
+            for i in (0, 1)
+        )
+
+    @property
+    def window(self) -> layout.Window:
+        a = self.attrs
+        return layout.Window(self.kernel, a["stride"], a["padding"], a["dilation"], a["groups"])
+
+
+@st.composite
+def layers(draw: st.DrawFn, inputs: int = 140, outputs: int = 80) -> Layer:
+    """Any convolution whose window fits its padded picture."""
+    pair = lambda low, high: st.tuples(st.integers(low, high), st.integers(low, high))  # noqa: E731
+    kernel, dilation, stride = draw(pair(1, 4)), draw(pair(1, 3)), draw(pair(1, 3))
+    padding, extra = draw(pair(0, 3)), draw(pair(0, 7))
+    reach = [dilation[i] * (kernel[i] - 1) + 1 for i in (0, 1)]
+    size = tuple(max(1, reach[i] - 2 * padding[i]) + extra[i] for i in (0, 1))
+    groups = draw(st.sampled_from([1, 1, 1, 2, 3]))
+    return Layer(
+        batch=draw(st.integers(1, 3)),
+        size=size,
+        inputs=groups * draw(st.integers(1, inputs // groups)),
+        outputs=groups * draw(st.integers(1, outputs // groups)),
+        kernel=kernel,
+        attrs={"stride": stride, "padding": padding, "dilation": dilation, "groups": groups},
+        seed=draw(st.integers(0, 2**16)),
+    )
+
+
+def run_bits(
+    layer: Layer, x: np.ndarray, threshold: np.ndarray, bits: np.ndarray, **options: Any
+) -> Any:
+    """Pack ``x``, convolve it with ``bits``."""
+    words = bits.shape[2] * layer.attrs["groups"]
+    picture = layout.Picture(*layer.size, words, layer.attrs["padding"])
+    acts = np.zeros(layer.batch * picture.size, np.uint64)
+    packing = (acts, threshold, _places(picture, layer.size[0], layer.attrs["groups"]))
+    rows = layer.batch * layer.size[0]
+    kernels.pack_signs(x.reshape(-1), layer.size[1], packing, 0, rows, options.get("vector", True))
+    taps, weights = layout.bit_weights(bits, picture, layer.window)
+    sums = layout.bit_sums(bits, layer.inputs, layer.window, layer.size, layer.out_hw)
+    return _convolve(layer, acts, picture, taps, weights, sums, **options)
+
+
+def run_pixels(layer: Layer, x: np.ndarray, weight: np.ndarray, offset: int, **options: Any) -> Any:
+    """Convolve uint8 ``x`` less its offset with int8 weights."""
+    picture = layout.Picture(*layer.size, layer.inputs, layer.attrs["padding"])
+    acts = _bordered(x, picture, offset, slack=3)
+    taps, weights = layout.pixel_weights(weight, picture, layer.window)
+    sums = layout.pixel_sums(weight, offset, layer.out_hw)
+    return _convolve(layer, acts, picture, taps, weights, sums, **options)
+
+
+def run_floats(layer: Layer, x: np.ndarray, weight: np.ndarray, **options: Any) -> Any:
+    """Convolve float32 ``x`` with float32 weights."""
+    picture = layout.Picture(*layer.size, layer.inputs, layer.attrs["padding"])
+    acts = _bordered(x, picture, 0)
+    taps, weights = layout.float_weights(weight, picture, layer.window)
+    sums = layout.float_sums(layer.outputs, layer.out_hw)
+    return _convolve(layer, acts, picture, taps, weights, sums, **options)
+
+
+def _convolve(
+    layer: Layer, acts: np.ndarray, picture: layout.Picture, taps: np.ndarray, weights: np.ndarray,
+    sums: Any, *, tensors: dict[str, np.ndarray], residual: np.ndarray | None = None,
+    pack: tuple[np.ndarray, int] | None = None, store: bool = True, vector: bool = True,
+    cuts: tuple[int, ...] = (), in_place: bool = False,
+) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    """Run in the row ranges between ``cuts``; returns floats and packed words of the output."""
+    height, width = layer.out_hw
+    shape = (layer.batch, height, width, layer.outputs)
+    slope = tensors.get("slope", np.ones(layer.outputs, np.float32))
+    added, stride = np.zeros(layer.outputs, np.float32), 0
+    if residual is not None:
+        added, stride = residual.reshape(-1).copy(), layer.outputs
+    out = np.full(int(np.prod(shape)) if store else 0, np.nan, np.float32)
+    out = added if in_place else out
+    packing, packed = _NOTHING, np.zeros(0, np.uint64)
+    if pack is not None:
+        threshold, groups = pack
+        words = groups * -(-(layer.outputs // groups) // 64)
+        inside = layout.Picture(height, width, words, (0, 0))
+        packed = np.zeros(layer.batch * inside.size, np.uint64)
+        packing = (packed, threshold, _places(inside, height, groups))
+        packed = packed.reshape(layer.batch, height, width, words)
+    places = layout.window_places(picture, layer.window, (height, width))
+    epilogue = (tensors["scale"], tensors["bias"], slope, added, stride, out)
+    edges = [0, *(cut % (layer.batch * height + 1) for cut in sorted(cuts)), layer.batch * height]
+    edges = sorted(edges)
+    for start, stop in zip(edges, edges[1:], strict=False):
+        kernels.convolve(acts, taps, weights, places, sums, epilogue, packing, start, stop, vector)
+    return (out.reshape(shape) if store else out), packed
+
+
+def _places(picture: layout.Picture, height: int, groups: int) -> np.ndarray:
+    numbers = [height, groups, picture.first, picture.size, picture.row, picture.elements]
+    return np.array(numbers, np.int64)
+
+
+def _bordered(x: np.ndarray, picture: layout.Picture, fill: int, slack: int = 0) -> np.ndarray:
+    vertical, horizontal = ((pad, pad) for pad in picture.border)
+    padded = np.pad(x, ((0, 0), vertical, horizontal, (0, 0)), constant_values=fill)
+    return np.concatenate([padded.reshape(-1), np.zeros(slack, x.dtype)])

@@ -1,0 +1,141 @@
+"""The truth that never moves: every step of the packed format in plain NumPy, slow and obvious.
+
+Nothing here knows words, tiles or borders. Integers are exact; epilogues are float32 in the order
+that the format fixes, so that integer convolutions can be compared bit for bit.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from binvision.runtime import PackedModel, Step
+
+__all__ = ["convolution_sums", "correlation", "epilogue", "interpret", "pack", "pooled", "unpack"]
+
+
+def interpret(model: PackedModel, images: np.ndarray) -> dict[str, np.ndarray]:
+    """Every value of a model for uint8 images (N, H, W, 3)."""
+    values: dict[str, np.ndarray] = {model.input["name"]: images}
+    for step in model.steps:
+        tensors = {role: model.tensor(step, role) for role in step.tensors}
+        values[step.output] = _run(step, tensors, [values[name] for name in step.inputs])
+    return values
+
+
+def _run(step: Step, tensors: dict[str, np.ndarray], inputs: list[np.ndarray]) -> np.ndarray:
+    x, attrs = inputs[0], step.attrs
+    match step.op:
+        case "conv":
+            sums = convolution_sums(x - np.float64(attrs["offset"]), tensors["weight"], attrs)
+            return epilogue(sums, tensors, inputs[1:])
+        case "binary_conv":
+            signs = np.where(x >= tensors["threshold"], 1, -1)
+            weight = unpack(tensors["bits"], attrs["in_channels"] // attrs["groups"])
+            return epilogue(convolution_sums(signs, weight, attrs), tensors, inputs[1:])
+        case "avg_pool" | "max_pool":
+            return pooled(x, attrs, np.max if step.op == "max_pool" else np.mean)
+        case "concat":
+            return np.concatenate(inputs, -1)
+        case "add":
+            return inputs[0] + inputs[1]
+        case "prelu":
+            return np.where(x >= 0, x, x * tensors["slope"])
+        case "affine":
+            return x * tensors["scale"] + tensors["bias"]
+    raise AssertionError(step.op)
+
+
+def convolution_sums(x: np.ndarray, weight: np.ndarray, attrs: dict[str, Any]) -> np.ndarray:
+    """Sums over the taps inside the picture: x (N, H, W, C), weight (KH, KW, C / groups, O)."""
+    rows, columns, inputs, outputs = weight.shape
+    out_h, out_w = (
+        (
+            x.shape[1 + i]
+            + 2 * attrs["padding"][i]
+            - attrs["dilation"][i] * (weight.shape[i] - 1)
+            - 1
+        )
+        // attrs["stride"][i]
+        + 1
+        for i in (0, 1)
+    )
+    groups = attrs["groups"]
+    kind = np.int64 if x.dtype.kind in "iu" else np.float64
+    sums = np.zeros((x.shape[0], out_h, out_w, outputs), kind)
+    share = outputs // groups
+    for y, column, i, j, g in np.ndindex(out_h, out_w, rows, columns, groups):
+        in_y = y * attrs["stride"][0] - attrs["padding"][0] + i * attrs["dilation"][0]
+        in_x = column * attrs["stride"][1] - attrs["padding"][1] + j * attrs["dilation"][1]
+        if 0 <= in_y < x.shape[1] and 0 <= in_x < x.shape[2]:
+            taken = x[:, in_y, in_x, g * inputs : (g + 1) * inputs].astype(kind)
+            kernel = weight[i, j, :, g * share : (g + 1) * share].astype(kind)
+            sums[:, y, column, g * share : (g + 1) * share] += taken @ kernel
+    return sums
+
+
+def epilogue(
+    sums: np.ndarray, tensors: dict[str, np.ndarray], residuals: list[np.ndarray]
+) -> np.ndarray:
+    """``PReLU(scale * sums + bias + residual)``, rounded to float32 after every operation."""
+    y = sums.astype(np.float32) * tensors["scale"]
+    y = y + tensors["bias"]
+    for residual in residuals:
+        y = y + residual
+    return np.where(y >= 0, y, y * tensors["slope"]) if "slope" in tensors else y
+
+
+def unpack(bits: np.ndarray, channels: int) -> np.ndarray:
+    """Signs (KH, KW, channels, O) of packed bits (KH, KW, words, O), one bit at a time."""
+    signs = np.empty((*bits.shape[:2], channels, bits.shape[3]), np.int64)
+    for channel in range(channels):
+        bit = (bits[:, :, channel // 64] >> np.uint64(channel % 64)) & np.uint64(1)
+        signs[:, :, channel] = 2 * bit.astype(np.int64) - 1
+    return signs
+
+
+def pack(x: np.ndarray, threshold: np.ndarray, groups: int) -> np.ndarray:
+    """Words (..., groups * words) of the signs of x (..., C), one bit at a time."""
+    share = x.shape[-1] // groups
+    words = -(-share // 64)
+    packed = np.zeros((*x.shape[:-1], groups * words), np.uint64)
+    for channel in range(x.shape[-1]):
+        group, place = divmod(channel, share)
+        bit = (x[..., channel] >= threshold[channel]).astype(np.uint64)
+        packed[..., group * words + place // 64] |= bit << np.uint64(place % 64)
+    return packed
+
+
+def pooled(x: np.ndarray, attrs: dict[str, Any], reduce: Any) -> np.ndarray:
+    """Windows cut to the picture and reduced; a last window must begin inside or before it."""
+    starts = []
+    for i in (0, 1):
+        size, window = x.shape[1 + i], attrs["kernel"][i]
+        stride, padding = attrs["stride"][i], attrs["padding"][i]
+        last = size + padding - 1 if attrs["ceil"] else size + 2 * padding - window
+        places = range(0, last + 1, stride)
+        if attrs["ceil"]:  # one window that hangs over, not more
+            places = [p for p in places if p - stride + window < size + 2 * padding or p == 0]
+        starts.append([p - padding for p in places])
+    out = np.empty((x.shape[0], len(starts[0]), len(starts[1]), x.shape[3]), np.float32)
+    for (a, top), (b, left) in (
+        (row, column) for row in enumerate(starts[0]) for column in enumerate(starts[1])
+    ):
+        inside = x[
+            :,
+            max(top, 0) : top + attrs["kernel"][0],
+            max(left, 0) : left + attrs["kernel"][1],
+        ]
+        out[:, a, b] = reduce(inside, axis=(1, 2))
+    return out
+
+
+def correlation(exemplar: np.ndarray, search: np.ndarray) -> np.ndarray:
+    """Sums of products of (kh, kw, C) at each place of (N, H, W, C), in float64."""
+    rows, columns, _ = exemplar.shape
+    out = np.empty((len(search), search.shape[1] - rows + 1, search.shape[2] - columns + 1))
+    for y, x in np.ndindex(*out.shape[1:]):
+        window = search[:, y : y + rows, x : x + columns].astype(np.float64)
+        out[:, y, x] = (window * exemplar).sum(axis=(1, 2, 3))
+    return out
