@@ -144,7 +144,8 @@ def load_checkpoint(path: str | Path) -> tuple[SiamFC, dict[str, Any]]:
         network = SiamFC(SiamFCConfig(**record["network"]))
         prefix = "network."
         weights = {
-            name.removeprefix(prefix): value
+            # Under torchrun a guided network is wrapped by itself, as "module".
+            name.removeprefix(prefix).removeprefix("module."): value
             for name, value in content["state_dict"].items()
             if name.startswith(prefix)
         }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import difflib
+import itertools
 import os
 import shutil
 from dataclasses import dataclass, field
@@ -20,6 +21,9 @@ import binvision
 from binvision.errors import ConfigError, DataError
 
 __all__ = ["TrainingRequest", "find_config", "prepare_config", "train"]
+
+
+_RUNS = itertools.count(1)
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,8 @@ def train(request: TrainingRequest) -> Path:
         DataError: Training data are missing.
     """
     config = prepare_config(request)
+    # mmengine names a run by the second, and refuses two of one name in a process.
+    config.experiment_name = f"{find_config(request.config).stem}-{next(_RUNS)}"
     if request.threads is not None:
         torch.set_num_threads(request.threads)
     cv2.setNumThreads(1)
@@ -176,7 +182,8 @@ def _join_processes(config: Config) -> None:
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     torch.distributed.init_process_group("nccl" if on_gpu else "gloo")
     config.launcher = "pytorch"
-    wrapper = config.setdefault("model_wrapper_cfg", {"type": "MMDistributedDataParallel"})
+    config.setdefault("model_wrapper_cfg", {"type": "MMDistributedDataParallel"})
+    wrapper = config.model_wrapper_cfg
     wrapper.broadcast_buffers = False
     if not on_gpu:
         wrapper.device_ids = None
