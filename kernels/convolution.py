@@ -29,7 +29,7 @@ from numba.extending import overload
 
 from binvision.kernels.isa import BLOCKING
 from binvision.kernels.jit import kernel
-from binvision.kernels.pack import pack_pixel
+from binvision.kernels.pack import pack_pixels
 from binvision.kernels.vector import finish_channels, popcount, sum_narrow, sum_wide
 
 __all__ = ["convolve"]
@@ -72,53 +72,46 @@ def convolve(
     tile_stride = channels + lanes
     tile_pixels = max(1, _TILE_SUMS // (channels * _ROWS)) * _ROWS
     tile = np.empty(tile_pixels * tile_stride, base.dtype)
-    scratch = np.empty(channels, np.float32)
-    positions = np.empty(tile_pixels, np.int64)
-    store, pack = len(out) > 0, len(bits) > 0
-    width = places[1]
-    pixel_stop = row_stop * width
-    for first in range(row_start * width, pixel_stop, tile_pixels):
+    scratch = np.empty(0 if len(out) else tile_pixels * channels, np.float32)
+    windows = np.empty(tile_pixels, np.int64)
+    bases = np.empty(tile_pixels, np.int64)
+    words = np.empty(tile_pixels, np.int64)
+    pixel_stop = row_stop * places[1]
+    for first in range(row_start * places[1], pixel_stop, tile_pixels):
         count = min(tile_pixels, pixel_stop - first)
-        _place_windows(positions, first, count, places)
-        _sum_tile(acts, positions, count, taps, weights, tile, tile_stride, channels, vector)
-        row, x = divmod(first, width)
-        picture, y = divmod(row, places[0])
-        for i in range(count):
-            pixel = first + i
-            kind = row_class[y] + column_class[x]
-            target, at = (out, pixel * channels) if store else (scratch, 0)
-            _finish_pixel(
-                tile, i * tile_stride, base, kind * channels, factor, scale, bias, slope,
-                residual, pixel * residual_stride, target, at, vector,
-            )  # fmt: skip
-            if pack:
-                bits_at = layout[2] + picture * layout[3] + y * layout[4] + x * layout[5]
-                pack_pixel(target, at, threshold, bits, bits_at, layout[1], vector)
-            x += 1
-            if x == width:
-                x, y = 0, y + 1
-                if y == places[0]:
-                    y, picture = 0, picture + 1
+        _place(windows, bases, words, first, count, places, row_class, column_class, layout)
+        _sum_tile(acts, windows, count, taps, weights, tile, tile_stride, channels, vector)
+        target, at = (out, first * channels) if len(out) else (scratch, 0)
+        _finish_tile(
+            tile, tile_stride, base, bases, factor, scale, bias, slope, residual,
+            first * residual_stride, residual_stride, target, at, count, vector,
+        )  # fmt: skip
+        if len(bits):
+            pack_pixels(target, at, count, threshold, bits, words, layout[1], vector)
 
 
 @kernel
-def _place_windows(positions, first, count, places):  # type: ignore[no-untyped-def]
-    """Write the window positions of ``count`` output pixels, then repeat the last one.
+def _place(
+    windows, bases, words, first, count, places, row_class, column_class, layout
+):  # type: ignore[no-untyped-def]  # fmt: skip
+    """Write where each pixel of a tile has its window, its class in ``base``, and its bits.
 
-    The repeats fill the tile's last block of rows; their sums are never read.
+    Beyond ``count`` the last pixel is repeated: the tile's last block of rows sums it again, into
+    rows that are never read.
     """
-    row, x = divmod(first, places[1])
-    picture, y = divmod(row, places[0])
-    for i in range(len(positions)):
-        if i >= count:
-            positions[i] = positions[count - 1]
-            continue
-        positions[i] = picture * places[2] + y * places[3] + x * places[4]
-        x += 1
-        if x == places[1]:
-            x, y = 0, y + 1
-            if y == places[0]:
-                y, picture = 0, picture + 1
+    height, width = places[0], places[1]
+    row, x = divmod(first, width)
+    picture, y = divmod(row, height)
+    for i in range(len(windows)):
+        windows[i] = picture * places[2] + y * places[3] + x * places[4]
+        bases[i] = row_class[y] + column_class[x]
+        words[i] = layout[2] + picture * layout[3] + y * layout[4] + x * layout[5]
+        if i < count - 1:
+            x += 1
+            if x == width:
+                x, y = 0, y + 1
+                if y == height:
+                    y, picture = 0, picture + 1
 
 
 @kernel
@@ -198,19 +191,22 @@ def _dot4(acts, place, weight):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _finish_pixel(
-    tile, tile_at, base, base_at, factor, scale, bias, slope,
-    residual, residual_at, out, out_at, vector,
+def _finish_tile(
+    tile, tile_stride, base, bases, factor, scale, bias, slope, residual, residual_at,
+    residual_stride, out, out_at, count, vector,
 ):  # type: ignore[no-untyped-def]  # fmt: skip
-    """Turn one pixel's sums into its output channels, in float32 and in this order."""
+    """Turn a tile's sums into output channels, in float32 and in the order of the formula."""
     channels = len(scale)
-    blocks = channels // _FINISH_LANES * _FINISH_LANES if vector else 0
-    for o in range(0, blocks, _FINISH_LANES):
-        finish_channels(
-            tile, tile_at + o, base, base_at + o, factor, scale, bias, slope, o,
-            residual, residual_at + o, out, out_at + o,
-        )  # fmt: skip
-    for o in range(blocks, channels):
-        dot = np.float32(base[base_at + o] + factor * tile[tile_at + o])
-        y = dot * scale[o] + bias[o] + residual[residual_at + o]
-        out[out_at + o] = y if y >= 0 else y * slope[o]
+    whole = channels // _FINISH_LANES * _FINISH_LANES if vector else 0
+    for i in range(count):
+        sums, kind = i * tile_stride, bases[i] * channels
+        added, target = residual_at + i * residual_stride, out_at + i * channels
+        for o in range(0, whole, _FINISH_LANES):
+            finish_channels(
+                tile, sums + o, base, kind + o, factor, scale, bias, slope, o,
+                residual, added + o, out, target + o,
+            )  # fmt: skip
+        for o in range(whole, channels):
+            dot = np.float32(base[kind + o] + factor * tile[sums + o])
+            y = dot * scale[o] + bias[o] + residual[added + o]
+            out[target + o] = y if y >= 0 else y * slope[o]

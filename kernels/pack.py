@@ -15,26 +15,34 @@ import numpy as np
 from binvision.kernels.jit import kernel
 from binvision.kernels.vector import pack_word
 
-__all__ = ["pack_pixel", "pack_signs"]
+__all__ = ["pack_pixels", "pack_signs"]
 
 
 @kernel
-def pack_pixel(values, at, threshold, bits, bits_at, groups, vector):  # type: ignore[no-untyped-def]
-    """Pack one pixel's channels ``values[at : at + len(threshold)]`` into ``bits[bits_at:]``."""
-    channels = len(threshold) // groups
+def pack_pixels(values, at, count, threshold, bits, places, groups, vector):  # type: ignore[no-untyped-def]
+    """Pack ``count`` pixels that lie together from ``values[at]`` on, to ``bits[places[i]:]``.
+
+    A pixel has ``len(threshold)`` channels.
+    """
+    pixel = len(threshold)
+    channels = pixel // groups
     words = (channels + 63) // 64
     for group in range(groups):
         for word in range(words):
             first = group * channels + 64 * word
-            count = min(64, channels - 64 * word)
-            if vector and count == 64:
-                packed = pack_word(values, at + first, threshold, first)
-            else:
-                packed = np.uint64(0)
+            number = group * words + word
+            used = min(64, channels - 64 * word)
+            if vector and used == 64:
                 for i in range(count):
-                    if values[at + first + i] >= threshold[first + i]:
-                        packed |= np.uint64(1) << np.uint64(i)
-            bits[bits_at + group * words + word] = packed
+                    packed = pack_word(values, at + i * pixel + first, threshold, first)
+                    bits[places[i] + number] = packed
+                continue
+            for i in range(count):
+                packed = np.uint64(0)
+                for c in range(first, first + used):
+                    if values[at + i * pixel + c] >= threshold[c]:
+                        packed |= np.uint64(1) << np.uint64(c - first)
+                bits[places[i] + number] = packed
 
 
 @kernel
@@ -52,9 +60,10 @@ def pack_signs(values, width, packing, row_start, row_stop, vector):  # type: ig
         vector: False takes the path of plain loops.
     """
     bits, threshold, layout = packing
+    places = np.empty(width, np.int64)
     for row in range(row_start, row_stop):
         picture, y = divmod(row, layout[0])
-        bits_at = layout[2] + picture * layout[3] + y * layout[4]
         for x in range(width):
-            at = (row * width + x) * len(threshold)
-            pack_pixel(values, at, threshold, bits, bits_at + x * layout[5], layout[1], vector)
+            places[x] = layout[2] + picture * layout[3] + y * layout[4] + x * layout[5]
+        at = row * width * len(threshold)
+        pack_pixels(values, at, width, threshold, bits, places, layout[1], vector)
