@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
@@ -74,6 +75,11 @@ class SiamFCSettings:
         absent = sorted({"response_scale", "response_bias"} - set(values))
         if absent:
             raise ModelFileError(f"{where}: tracking settings lack {', '.join(absent)}")
+        for name, value in values.items():
+            if not _is_number(value):
+                raise ModelFileError(
+                    f"{where}: tracking setting {name} = {value!r} is not a number"
+                )
         settings = cls(**values)
         for name, holds in settings._conditions().items():
             if not holds:
@@ -101,5 +107,9 @@ class SiamFCSettings:
         return conditions
 
 
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
 def _is_whole(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+    return isinstance(value, int) and value > 0
