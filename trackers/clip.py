@@ -68,13 +68,14 @@ class DemoClip:
         self._swimmers = self._make_swimmers(time, path)
         self._pads = self._make_pads(path)
         self._centres, self._zooms = self._make_camera(time, path)
+        self._noise_seed = int(self._rng.integers(2**32))
 
     def __iter__(self) -> Iterator[tuple[NDArray[np.uint8], BoxXYWH]]:
         """Yield each frame, (360, 640, 3) uint8 BGR, with the target's true box.
 
         The box bounds the whole fish, also where a leaf hides some of it.
         """
-        noise = np.random.default_rng(self._rng.integers(2**32))
+        noise = np.random.default_rng(self._noise_seed)
         for index in range(self.count):
             yield self._render(index, noise)
 
