@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from binvision.trackers.settings import SiamFCSettings
 
+_BLUR = 4.0  # pixels; wide enough that half a cell of displacement changes little
 _PATCH, _STRIDE, _TAPS = 15, 8, 5  # 127 pixels give 15 cells, 239 give 29, as the real network
 
 
@@ -33,7 +34,7 @@ class NumpyEmbedder:
 
 def _features(image: NDArray[np.uint8]) -> NDArray[np.float32]:
     step = _PATCH // _TAPS
-    smooth = cv2.blur(image.astype(np.float32), (step, step))
+    smooth = cv2.GaussianBlur(image.astype(np.float32), (0, 0), _BLUR)
     cells = (image.shape[0] - _PATCH) // _STRIDE + 1
     base = np.arange(cells) * _STRIDE
     taps = np.arange(_TAPS) * step + step // 2
