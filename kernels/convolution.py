@@ -69,9 +69,10 @@ def convolve(
     bits, threshold, layout = packing
     channels = len(scale)
     lanes = _VECTOR_BYTES // weights.itemsize
-    tile_stride = channels + lanes
+    tile_stride = (channels + lanes + _FINISH_LANES - 1) // _FINISH_LANES * _FINISH_LANES
     tile_pixels = max(1, _TILE_SUMS // (channels * _ROWS)) * _ROWS
-    tile = np.empty(tile_pixels * tile_stride, base.dtype)
+    tile = np.empty(tile_pixels * tile_stride + _FINISH_LANES, base.dtype)
+    tile = tile[-tile.ctypes.data % 64 // tile.itemsize :]  # from a cache line on
     scratch = np.empty(0 if len(out) else tile_pixels * channels, np.float32)
     windows = np.empty(tile_pixels, np.int64)
     bases = np.empty(tile_pixels, np.int64)

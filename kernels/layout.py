@@ -14,6 +14,8 @@ from binvision.kernels.isa import BLOCKING
 __all__ = [
     "Picture",
     "Window",
+    "aligned_copy",
+    "aligned_zeros",
     "bit_sums",
     "bit_weights",
     "float_sums",
@@ -22,6 +24,27 @@ __all__ = [
     "pixel_weights",
     "window_places",
 ]
+
+
+_LINE = 64  # bytes of a cache line, and of the longest vector
+
+
+def aligned_zeros(elements: int, dtype: str | np.dtype) -> np.ndarray:
+    """Return a flat array of zeros that begins on a cache line."""
+    size = elements * np.dtype(dtype).itemsize
+    raw = np.zeros(size + _LINE, np.uint8)
+    start = -raw.ctypes.data % _LINE
+    return raw[start : start + size].view(dtype)
+
+
+def aligned_copy(array: np.ndarray) -> np.ndarray:
+    """Return a C-contiguous copy that begins on a cache line.
+
+    A vector load that straddles two lines costs two loads; files and NumPy align less.
+    """
+    copy = aligned_zeros(array.size, array.dtype).reshape(array.shape)
+    copy[...] = array
+    return copy
 
 
 class Picture(NamedTuple):
@@ -91,7 +114,7 @@ def _blocks(weights: np.ndarray) -> np.ndarray:
         width = lanes * (BLOCKING.vectors if padded - done >= lanes * BLOCKING.vectors else 1)
         blocks.append(whole[..., done : done + width].reshape(groups, -1))
         done += width
-    return np.ascontiguousarray(np.concatenate(blocks, 1))
+    return aligned_copy(np.concatenate(blocks, 1))
 
 
 def _taps(picture: Picture, window: Window, first: np.ndarray, run: np.ndarray) -> np.ndarray:
@@ -137,7 +160,7 @@ def bit_sums(
     outside = np.einsum("ijyx,yxo->ijo", ~inside, ones)
     base = (valid[..., None] + 2 * outside).astype(np.int32)
     return (
-        base.reshape(-1),
+        aligned_copy(base.reshape(-1)),
         -2,
         row_class.reshape(-1).astype(np.int64) * len(column_kinds),
         column_class.reshape(-1).astype(np.int64),
@@ -186,7 +209,7 @@ def pixel_sums(
 ) -> tuple[np.ndarray, int, np.ndarray, np.ndarray]:
     """Return ``sums`` of the kernel: what the offset takes from every sum of a channel."""
     base = -offset * weight.sum(axis=(0, 1, 2), dtype=np.int64)
-    return base.astype(np.int32), 1, *_one_class(out_hw)
+    return aligned_copy(base.astype(np.int32)), 1, *_one_class(out_hw)
 
 
 # --- floats -----------------------------------------------------------------------------------
@@ -207,7 +230,7 @@ def float_sums(
     channels: int, out_hw: tuple[int, int]
 ) -> tuple[np.ndarray, int, np.ndarray, np.ndarray]:
     """Return ``sums`` of the kernel for floats: nothing to add."""
-    return np.zeros(channels, np.float32), 1, *_one_class(out_hw)
+    return aligned_zeros(channels, "float32"), 1, *_one_class(out_hw)
 
 
 def _one_class(out_hw: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:

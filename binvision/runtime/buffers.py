@@ -4,18 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["BufferPool", "aligned_zeros"]
+from binvision.kernels.layout import aligned_zeros
 
-_LINE = 64  # bytes of a cache line, and of the longest vector
-
-
-def aligned_zeros(elements: int, dtype: str) -> np.ndarray:
-    """Return a flat array of zeros that begins on a cache line."""
-    size = elements * np.dtype(dtype).itemsize
-    raw = np.zeros(size + _LINE, np.uint8)
-    start = -raw.ctypes.data % _LINE
-    return raw[start : start + size].view(dtype)
-
+__all__ = ["BufferPool"]
 
 class BufferPool:
     """Flat float32 buffers, handed out by value name and taken back when the value is dead."""

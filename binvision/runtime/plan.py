@@ -13,7 +13,8 @@ import numpy as np
 
 from binvision import kernels
 from binvision.kernels import layout
-from binvision.runtime.buffers import BufferPool, aligned_zeros
+from binvision.kernels.layout import aligned_copy, aligned_zeros
+from binvision.runtime.buffers import BufferPool
 from binvision.runtime.fusion import fuse
 from binvision.runtime.model import PackedModel, Step
 from binvision.runtime.shapes import infer_shapes
@@ -171,7 +172,7 @@ class _Builder:
         picture = layout.Picture(height, width, words, tuple(step.attrs["padding"]))
         bits = self._persistent(picture.size, "uint64")
         places = [height, groups, picture.first, picture.size, picture.row, words]
-        threshold = self.model.tensor(step, "threshold")
+        threshold = aligned_copy(self.model.tensor(step, "threshold"))
         return _BitPicture(picture, (bits, threshold, np.array(places, np.int64)))
 
     # Convolutions
@@ -221,11 +222,8 @@ class _Builder:
     ) -> None:
         height, width, channels = self.shapes[step.output]
         places = layout.window_places(picture, window, (height, width))
-        scale, bias = (self.model.tensor(step, role) for role in ("scale", "bias"))
-        slope = np.ones(channels, np.float32)
-        if "slope" in step.tensors:
-            slope = self.model.tensor(step, "slope")
-        residual, stride = np.zeros(channels, np.float32), 0
+        scale, bias, slope = self._channel_vectors(step, channels)
+        residual, stride = aligned_zeros(channels, "float32"), 0
         if len(step.inputs) == 2:
             residual, stride = self.floats[step.inputs[1]], channels
         out = self._output_over_residual(number, step)
@@ -307,19 +305,25 @@ class _Builder:
     def _per_channel(self, number: int, step: Step) -> None:
         values, out = self.floats[step.inputs[0]], self._output(step)
         width, channels = self.shapes[step.output][1:]
-        neutral = {"scale": 1.0, "bias": 0.0, "slope": 1.0}
-        scale, bias, slope = (
-            self.model.tensor(step, role)
-            if role in step.tensors
-            else np.full(channels, value, np.float32)
-            for role, value in neutral.items()
-        )
+        scale, bias, slope = self._channel_vectors(step, channels)
         self._task(
             step,
             lambda a, b: kernels.affine_prelu(
                 values, scale, bias, slope, out, a * width, b * width
             ),
         )
+
+    def _channel_vectors(self, step: Step, channels: int) -> list[np.ndarray]:
+        """Return scale, bias and slope of a step; those it lacks change nothing."""
+        neutral = {"scale": 1.0, "bias": 0.0, "slope": 1.0}
+        return [
+            aligned_copy(
+                self.model.tensor(step, role)
+                if role in step.tensors
+                else np.full(channels, value, np.float32)
+            )
+            for role, value in neutral.items()
+        ]
 
     def _task(
         self,
