@@ -73,7 +73,11 @@ def _draw_box(
     canvas: NDArray[np.uint8], mark: Mark, colour: tuple[int, int, int], width: int
 ) -> None:
     x, y, w, h = mark.box_xywh
-    corners = [(x, y), (x + w, y), (x + w, y + h), (x, y + h)]
+    # What lies far outside is not seen, but would cost dashes without number.
+    reach_y, reach_x = canvas.shape[:2]
+    left, right = (min(max(value, -reach_x), 2 * reach_x) for value in (x, x + w))
+    top, bottom = (min(max(value, -reach_y), 2 * reach_y) for value in (y, y + h))
+    corners = [(left, top), (right, top), (right, bottom), (left, bottom)]
     sides = list(zip(corners, corners[1:] + corners[:1], strict=True))
     if mark.lost:
         sides = [piece for side in sides for piece in _dashes(*side, 5.0 * width)]
@@ -137,6 +141,4 @@ def _draw_text(canvas: NDArray[np.uint8], text: str, place: Point, scale: float)
 
 
 def _fixed(point: tuple[float, float]) -> Point:
-    # Far outside the frame the fixed-point numbers of OpenCV would overflow.
-    x, y = (round(min(max(value, -1e5), 1e5) * 2**_SHIFT) for value in point)
-    return x, y
+    return round(point[0] * 2**_SHIFT), round(point[1] * 2**_SHIFT)
