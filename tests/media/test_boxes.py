@@ -1,0 +1,100 @@
+"""Boxes as people and benchmarks write them."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from binvision.errors import BoxError, DataError
+from binvision.media.boxes import overlaps, parse_box, read_boxes
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["10,20,30.5,40", "10 20 30.5 40", "10\t20\t30.5\t40", " 10, 20 ;30.5,\t40 "],
+)
+def test_every_separator_gives_the_same_box(text: str) -> None:
+    assert parse_box(text) == (10.0, 20.0, 30.5, 40.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("1,2,3", "box '1,2,3': expected four numbers X,Y,W,H"),
+        ("1,2,3,4,5", "expected four numbers"),
+        ("a,b,c,d", "expected four numbers"),
+        ("", "expected four numbers"),
+        ("1,2,nan,4", "expected four numbers"),
+        ("1,2,inf,4", "expected four numbers"),
+        ("1,2,0,4", r"box '1,2,0,4': has no area \(width 0, height 4\)"),
+        ("1,2,3,-4", "has no area"),
+    ],
+)
+def test_what_is_no_box_is_said(text: str, message: str) -> None:
+    with pytest.raises(BoxError, match=message):
+        parse_box(text)
+
+
+def test_files_mix_separators_and_may_hold_nan(tmp_path: Path) -> None:
+    path = tmp_path / "groundtruth.txt"
+    path.write_text("\ufeff1,2,3,4\n5\t6\t7\t8\n\n9 10 11 12\nNaN,NaN,NaN,NaN\n", encoding="utf-8")
+    boxes = read_boxes(path)
+    assert boxes.dtype == np.float64
+    np.testing.assert_array_equal(
+        boxes, [[1, 2, 3, 4], [5, 6, 7, 8], [9, 10, 11, 12], [math.nan] * 4]
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"1,2,3,4\n1,2,3\n", r"line 2: expected four numbers x,y,w,h, found '1,2,3'"),
+        (b"", "holds no box"),
+        (b"\n \n", "holds no box"),
+        (b"\xff\xfe\x00\x81", "it is not a text file"),
+    ],
+)
+def test_damaged_files_are_named(tmp_path: Path, content: bytes, message: str) -> None:
+    path = tmp_path / "boxes.txt"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=f"boxes.txt.*{message}"):
+        read_boxes(path)
+
+
+def test_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"none\.txt: boxes cannot be read \(No such file"):
+        read_boxes(tmp_path / "none.txt")
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        ((0, 0, 10, 10), (0, 0, 10, 10), 1.0),
+        ((0, 0, 10, 10), (5, 0, 10, 10), 50 / 150),
+        ((0, 0, 10, 10), (10, 0, 10, 10), 0.0),  # they only touch
+        ((0, 0, 10, 10), (30, 30, 5, 5), 0.0),
+        ((0, 0, 10, 10), (2, 2, 5, 5), 0.25),
+        ((3, 3, 0, 0), (3, 3, 0, 0), 0.0),
+    ],
+)
+def test_overlap_of_known_pairs(first: tuple, second: tuple, expected: float) -> None:
+    assert overlaps([first], [second]).tolist() == pytest.approx([expected])
+
+
+_BOX = st.tuples(
+    st.integers(0, 12), st.integers(0, 12), st.integers(1, 12), st.integers(1, 12)
+)  # whole pixels, so that the areas can be counted
+
+
+@given(_BOX, _BOX)
+def test_overlap_counts_pixels(first: tuple, second: tuple) -> None:
+    covered = np.zeros((2, 24, 24), bool)
+    for plane, (x, y, w, h) in zip(covered, (first, second), strict=True):
+        plane[y : y + h, x : x + w] = True
+    expected = (covered[0] & covered[1]).sum() / (covered[0] | covered[1]).sum()
+    assert overlaps([first], [second])[0] == pytest.approx(expected)
