@@ -49,6 +49,11 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert not fragment or fragment in anchors(file), f"{page_id(page)}: {target}"
 
 
+def test_readme_leads_to_every_page() -> None:
+    reached = {(ROOT / target.partition("#")[0]).resolve() for target in links(README)}
+    assert [page_id(page) for page in PAGES if page not in {README, *reached}] == []
+
+
 @pytest.mark.parametrize("page", PAGES, ids=page_id)
 def test_pages_have_one_title(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
