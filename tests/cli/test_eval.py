@@ -169,6 +169,7 @@ def test_wrong_use(run: Run, root: Path, packed: Path) -> None:
     fails(run(*folder, "--model", packed, "--set", "scale_lr=fast"), 2, "'fast' is not a number")
     fails(run(*folder, "--model", packed, "--set", "scale_lr=3"), 2, "scale_lr = 3 out of range")
     fails(run(*folder, "--rival", "mil", "--rival", "mil"), 2, "two trackers are called mil")
+    fails(run(*folder, "--model", packed, "--model", packed), 2, "two trackers are called .*small")
     fails(run("vot", "--root", root), 2, "'vot' is not one of")
     fails(run("folder"), 2, "--root")
 
@@ -187,19 +188,25 @@ def test_work_that_fails(run: Run, root: Path, packed: Path, monkeypatch: Any) -
     fails(run("folder", "--root", root, *rival), 1, r"4 boxes for 3 pictures.*0003\.jpg is missing")
 
 
-def test_a_model_called_like_another(run: Run, root: Path) -> None:
-    for folder in ("first", "second"):
-        (root.parent / folder).mkdir()
-        runtime.save(
-            root.parent / folder / "net.safetensors",
-            small_model(seed=len(folder), settings=SETTINGS),
-        )
-    models = [root.parent / folder / "net.safetensors" for folder in ("first", "second")]
-    code, out, _ = run(
-        "folder", "--root", root, "--model", models[0], "--model", models[1], "--json"
-    )
-    names = {tracker["name"] for tracker in json.loads(out)["trackers"]}
-    assert code == 0 and names == {"first-net", "second-net"}
+@pytest.mark.parametrize(
+    ("files", "names"),
+    [
+        (("a/net.safetensors", "b/other.safetensors"), {"net", "other"}),
+        (("a/net.safetensors", "a/net.packed"), {"net.safetensors", "net.packed"}),
+        (("a/net.safetensors", "b/net.safetensors"), {"a-net", "b-net"}),
+        (("a/n.x", "a/n.y", "b/n.x"), {"a-n.x", "a-n.y", "b-n.x"}),
+    ],
+)
+def test_names_tell_models_apart(run: Run, root: Path, files: Any, names: set[str]) -> None:
+    models: list[str | Path] = []
+    for file in files:
+        path = root.parent / file
+        path.parent.mkdir(exist_ok=True)
+        runtime.save(path, small_model(settings=SETTINGS))
+        models += ["--model", path]
+    code, out, _ = run("folder", "--root", root / "plain", *models, "--json")
+    assert code == 0
+    assert {tracker["name"] for tracker in json.loads(out)["trackers"]} == names
 
 
 def test_processes_print_one_report(run: Run, root: Path, packed: Path) -> None:

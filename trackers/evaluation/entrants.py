@@ -75,7 +75,7 @@ def enter(
 ) -> tuple[Entrant, ...]:
     """Name the trackers of a comparison: models first, in the given order.
 
-    A model is called after its file; where two files have one name, after folder and file.
+    A model is called after its file, as shortly as tells the models apart.
 
     Raises:
         UsageError: nothing to evaluate, the same tracker twice, or an unknown rival.
@@ -83,15 +83,10 @@ def enter(
         MissingExtraError: this OpenCV lacks a rival.
     """
     paths = [_model_path(model) for model in models]
-    stems = Counter(path.stem for path in paths)
+    replaced = tuple(sorted(settings.items()))
     entrants = [
-        Entrant(
-            path.stem if stems[path.stem] == 1 else f"{path.resolve().parent.name}-{path.stem}",
-            "checkpoint" if path.suffix == ".pth" else "packed",
-            str(path),
-            tuple(sorted(settings.items())),
-        )
-        for path in paths
+        Entrant(name, "checkpoint" if path.suffix == ".pth" else "packed", str(path), replaced)
+        for name, path in zip(_short_names(paths), paths, strict=True)
     ]
     for rival in rivals:
         RivalTracker(rival)  # complains here, and not in the middle of the work
@@ -143,6 +138,17 @@ def _model_path(model: str) -> Path:
     if not Path(model).is_file():
         raise ModelFileError(f"{model}: no such checkpoint")
     return Path(model)
+
+
+def _short_names(paths: list[Path]) -> list[str]:
+    folders = [path.resolve().parent.name for path in paths]
+    choices = [
+        [path.stem for path in paths],
+        [path.name for path in paths],
+        [f"{folder}-{path.stem}" for folder, path in zip(folders, paths, strict=True)],
+        [f"{folder}-{path.name}" for folder, path in zip(folders, paths, strict=True)],
+    ]
+    return next((names for names in choices if len(set(names)) == len(names)), choices[-1])
 
 
 def _load_packed(source: str, changes: dict[str, float]) -> Embedder:
