@@ -30,13 +30,12 @@ from numba.extending import overload
 from binvision.kernels.isa import BLOCKING
 from binvision.kernels.jit import kernel
 from binvision.kernels.pack import pack_pixels
-from binvision.kernels.vector import finish_channels, popcount, sum_narrow, sum_wide
+from binvision.kernels.vector import LANES, finish_channels, popcount, sum_narrow, sum_wide
 
 __all__ = ["convolve"]
 
 _ROWS, _VECTORS, _VECTOR_BYTES = BLOCKING.rows, BLOCKING.vectors, BLOCKING.vector_bytes
 _TILE_SUMS = 4096  # 16 KiB: half of a small first-level cache
-_FINISH_LANES = 16
 
 
 @kernel
@@ -69,9 +68,9 @@ def convolve(
     bits, threshold, layout = packing
     channels = len(scale)
     lanes = _VECTOR_BYTES // weights.itemsize
-    tile_stride = (channels + lanes + _FINISH_LANES - 1) // _FINISH_LANES * _FINISH_LANES
+    tile_stride = (channels + lanes + LANES - 1) // LANES * LANES
     tile_pixels = max(1, _TILE_SUMS // (channels * _ROWS)) * _ROWS
-    tile = np.empty(tile_pixels * tile_stride + _FINISH_LANES, base.dtype)
+    tile = np.empty(tile_pixels * tile_stride + LANES, base.dtype)
     tile = tile[-tile.ctypes.data % 64 // tile.itemsize :]  # from a cache line on
     scratch = np.empty(0 if len(out) else tile_pixels * channels, np.float32)
     windows = np.empty(tile_pixels, np.int64)
@@ -198,11 +197,11 @@ def _finish_tile(
 ):  # type: ignore[no-untyped-def]  # fmt: skip
     """Turn a tile's sums into output channels, in float32 and in the order of the formula."""
     channels = len(scale)
-    whole = channels // _FINISH_LANES * _FINISH_LANES if vector else 0
+    whole = channels // LANES * LANES if vector else 0
     for i in range(count):
         sums, kind = i * tile_stride, bases[i] * channels
         added, target = residual_at + i * residual_stride, out_at + i * channels
-        for o in range(0, whole, _FINISH_LANES):
+        for o in range(0, whole, LANES):
             finish_channels(
                 tile, sums + o, base, kind + o, factor, scale, bias, slope, o,
                 residual, added + o, out, target + o,

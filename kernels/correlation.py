@@ -5,12 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from binvision.kernels.jit import kernel
+from binvision.kernels.vector import CORRELATED, LANES, add_correlations
 
 __all__ = ["correlate"]
-
-# Sums are kept in this many partial sums, so that they fill vectors; the order of addition is
-# fixed by it, and the same for every CPU.
-_LANES = 16
 
 
 @kernel
@@ -21,28 +18,51 @@ def correlate(exemplar, search, out):  # type: ignore[no-untyped-def]
 
         out[n, y, x] = sum over i, j, c of exemplar[i, j, c] * search[n, y + i, x + j, c]
 
+    The pixels of one row of a window lie together, so a row is one run of products. Four
+    neighbouring places are summed at once.
+
     Args:
         exemplar: float32 (kh, kw, C).
         search: float32 (N, H, W, C), H >= kh and W >= kw.
         out: float32 (N, H - kh + 1, W - kw + 1), written.
     """
-    rows, columns, channels = exemplar.shape
     count, height, width = out.shape
-    run = columns * channels
-    kernel_rows = np.ascontiguousarray(exemplar).reshape(rows, run)
-    whole = run // _LANES * _LANES
-    partial = np.empty(_LANES, np.float32)
+    weights = np.empty(exemplar.size + LANES, np.float32)
+    weights = weights[-weights.ctypes.data % 64 // 4 :]  # from a cache line on
+    weights[: exemplar.size] = np.ascontiguousarray(exemplar).reshape(-1)
+    values = np.ascontiguousarray(search).reshape(-1)
+    together = CORRELATED if width >= CORRELATED else 1
+    sums = np.empty(CORRELATED * LANES, np.float32)
     for n in range(count):
-        picture = np.ascontiguousarray(search[n]).reshape(search.shape[1], -1)
         for y in range(height):
-            for x in range(width):
-                partial[:] = 0
-                for i in range(rows):
-                    values = picture[y + i, x * channels : x * channels + run]
-                    weights = kernel_rows[i]
-                    for j in range(0, whole, _LANES):
-                        for lane in range(_LANES):
-                            partial[lane] += values[j + lane] * weights[j + lane]
-                    for j in range(whole, run):
-                        partial[0] += values[j] * weights[j]
-                out[n, y, x] = partial.sum()
+            first = n * search.shape[1] + y
+            for x in range(0, width, together):
+                left = min(x, width - together)  # the last block may do some places again
+                _sum_windows(
+                    weights, exemplar.shape, values, search.shape, first, left, together, sums
+                )  # fmt: skip
+                for place in range(together):
+                    total = np.float32(0)
+                    for lane in range(LANES):
+                        total += sums[place * LANES + lane]
+                    out[n, y, left + place] = total
+
+
+@kernel
+def _sum_windows(
+    weights, exemplar_shape, values, search_shape, first, left, together, sums
+):  # type: ignore[no-untyped-def]  # fmt: skip
+    """Sum the windows whose top row is ``first`` and whose left columns are ``left`` and next."""
+    rows, columns, channels = exemplar_shape
+    run = columns * channels
+    whole = run // LANES * LANES
+    stride = channels if together == CORRELATED else 0
+    for i in range(len(sums)):
+        sums[i] = 0
+    for i in range(rows):
+        at = ((first + i) * search_shape[2] + left) * channels
+        if whole:
+            add_correlations(weights, i * run, values, at, stride, whole, sums)
+        for place in range(together):
+            for j in range(whole, run):
+                sums[place * LANES] += values[at + place * channels + j] * weights[i * run + j]

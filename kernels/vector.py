@@ -27,13 +27,24 @@ from numba.extending import intrinsic
 
 from binvision.kernels.isa import BLOCKING, has_dot4
 
-__all__ = ["finish_channels", "pack_word", "popcount", "sum_narrow", "sum_wide"]
+__all__ = [
+    "CORRELATED",
+    "LANES",
+    "add_correlations",
+    "finish_channels",
+    "pack_word",
+    "popcount",
+    "sum_narrow",
+    "sum_wide",
+]
 
 _I1, _I8, _I16, _I32, _I64 = (ir.IntType(bits) for bits in (1, 8, 16, 32, 64))
 _F32 = ir.FloatType()
 
-# Channels that the epilogue finishes at once; LLVM splits the vector where registers are shorter.
-_FINISH_LANES = 16
+# Channels that epilogue and correlation treat at once, and places that are correlated together;
+# LLVM splits a vector where registers are shorter.
+LANES = 16
+CORRELATED = 4
 
 
 def _vector(element: ir.Type, lanes: int) -> ir.VectorType:
@@ -271,19 +282,66 @@ def finish_channels(
             element = _F32 if kind.dtype == types.float32 else _I32
             data = _data(context, builder, kind, values[array])
             pointer = _address(builder, data, element, values[index])
-            return _load(builder, pointer, _vector(element, _FINISH_LANES), 4)
+            return _load(builder, pointer, _vector(element, LANES), 4)
 
         total = read(0, 1)
         if signature.args[0].dtype == types.int32:
-            factors = _splat(builder, builder.trunc(values[4], _I32), _FINISH_LANES)
+            factors = _splat(builder, builder.trunc(values[4], _I32), LANES)
             total = builder.add(read(2, 3), builder.mul(total, factors))
-            total = builder.sitofp(total, _vector(_F32, _FINISH_LANES))
+            total = builder.sitofp(total, _vector(_F32, LANES))
         y = builder.fadd(builder.fmul(total, read(5, 8)), read(6, 8))
         y = builder.fadd(y, read(9, 10))
-        positive = builder.fcmp_ordered(">=", y, _zeros(_F32, _FINISH_LANES))
+        positive = builder.fcmp_ordered(">=", y, _zeros(_F32, LANES))
         y = builder.select(positive, y, builder.fmul(y, read(7, 8)))
         data = _data(context, builder, signature.args[11], values[11])
         _store(builder, y, _address(builder, data, _F32, values[12]), 4)
+        return context.get_dummy_value()
+
+    return types.void(*args), codegen
+
+
+@intrinsic
+def add_correlations(
+    typingctx, weights, weight_at, values, value_at, stride, length, sums
+):  # type: ignore[no-untyped-def]  # fmt: skip
+    """Add products of one run of weights with the runs at four places that are ``stride`` apart.
+
+    ``sums`` holds 16 partial sums a place; ``length`` is a multiple of 16, at least 16. The
+    weights are loaded once for all places.
+    """
+    args = (weights, weight_at, values, value_at, stride, length, sums)
+
+    def codegen(context, builder, signature, given):  # type: ignore[no-untyped-def]
+        data = [_data(context, builder, signature.args[i], given[i]) for i in (0, 2, 6)]
+        kind, places = _vector(_F32, LANES), range(CORRELATED)
+        partial = [_address(builder, data[2], _F32, _I64(LANES * place)) for place in places]
+        starts = [given[1]]
+        starts += [builder.add(given[3], builder.mul(given[4], _I64(place))) for place in places]
+        totals = [_load(builder, pointer, kind, 4) for pointer in partial]
+        before = builder.block
+        body, after = builder.append_basic_block("run"), builder.append_basic_block("sums")
+        builder.branch(body)
+
+        builder.position_at_end(body)
+        at = builder.phi(_I64)
+        at.add_incoming(_I64(0), before)
+        phis = [builder.phi(kind) for _ in places]
+        sources = [data[0], *[data[1]] * CORRELATED]
+        weight, *runs = [
+            _load(builder, _address(builder, source, _F32, builder.add(start, at)), kind, 4)
+            for source, start in zip(sources, starts, strict=True)
+        ]
+        new = [_add_real(builder, phis[place], runs[place], weight) for place in places]
+        following = builder.add(at, _I64(LANES))
+        at.add_incoming(following, body)
+        for place in places:
+            phis[place].add_incoming(totals[place], before)
+            phis[place].add_incoming(new[place], body)
+        builder.cbranch(builder.icmp_signed("<", following, given[5]), body, after)
+
+        builder.position_at_end(after)
+        for place in places:
+            _store(builder, new[place], partial[place], 4)
         return context.get_dummy_value()
 
     return types.void(*args), codegen
