@@ -22,7 +22,7 @@ def track(
     ] = Path("binvision-demo"),
     model: Annotated[str, typer.Option(help="Shipped model or packed file.")] = "rb-siamfc",
     seed: Annotated[int, typer.Option(help="Another seed makes another clip.")] = 7,
-    threads: Annotated[int, typer.Option(min=1, help="Threads of the network.")] = 1,
+    threads: Annotated[int, typer.Option(min=1, help="Threads of network and crops.")] = 1,
     json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
     """Render a clip, track its target, and compare with the truth.

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import time
-from contextlib import AbstractContextManager
 from types import TracebackType
 
 import typer
 
-__all__ = ["FrameProgress", "note", "working"]
+__all__ = ["FrameProgress", "note"]
 
 _REFRESH_S = 0.1
 
@@ -16,13 +15,6 @@ _REFRESH_S = 0.1
 def note(text: str) -> None:
     """Tell the user something that is not a result."""
     typer.echo(text, err=True)
-
-
-def working(text: str) -> AbstractContextManager[object]:
-    """Show a spinner with ``text`` while the block runs; nothing where nobody looks."""
-    from rich.console import Console
-
-    return Console(stderr=True).status(text)
 
 
 class FrameProgress:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from binvision.cli.terminal import note, working
+from binvision.cli.terminal import note
 from binvision.errors import BoxError, UsageError
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def track(
     show: Annotated[
         bool, typer.Option("--show", help="Show the run in a window; q ends it.")
     ] = False,
-    threads: Annotated[int, typer.Option(min=1, help="Threads of the network.")] = 1,
+    threads: Annotated[int, typer.Option(min=1, help="Threads of network and crops.")] = 1,
     json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
     """Follow targets from the first frame to the last.
@@ -85,7 +85,7 @@ def track_source(
         source: What ``open_source`` takes.
         boxes: Targets in the first frame; None lets the user draw them.
         model: Shipped model or packed file.
-        threads: Threads of the network.
+        threads: Threads of the network and of OpenCV, for the whole process.
         outputs: What to write and show.
 
     Returns:
@@ -94,12 +94,15 @@ def track_source(
     Raises:
         BinvisionError: The source, a box, the model or an output is wrong.
     """
+    import cv2
+
     from binvision.cli.tracking import RunSummary, run_trackers
     from binvision.media.sources import open_source
     from binvision.media.window import check_display
     from binvision.trackers.embedder import PackedEmbedder
     from binvision.trackers.siamfc import Tracker
 
+    cv2.setNumThreads(threads)
     if outputs.show:
         check_display("--show")
     with open_source(source) as opened:
@@ -108,10 +111,9 @@ def track_source(
         boxes = _select(first) if boxes is None else boxes
         embedder = PackedEmbedder(model, threads=threads)
         trackers = [Tracker(embedder) for _ in boxes]
-        with working(f"preparing {embedder.name} for this CPU"):
-            embedder.prepare()
-            for tracker, box in zip(trackers, boxes, strict=True):
-                tracker.init(first, box)
+        embedder.prepare()
+        for tracker, box in zip(trackers, boxes, strict=True):
+            tracker.init(first, box)
         summary = RunSummary(opened.name, embedder.name, [[box] for box in boxes])
         try:
             run_trackers(opened, frames, first, trackers, summary, outputs)
