@@ -22,7 +22,7 @@ from time import perf_counter
 import numpy as np
 from numpy.typing import NDArray
 
-from binvision.errors import BoxError, FrameError, UsageError
+from binvision.errors import BoxError, FrameError, ModelError, UsageError
 from binvision.trackers.embedder import Embedder, PackedEmbedder
 from binvision.trackers.geometry import Window, context_side, crop_square, mean_colour
 from binvision.trackers.response import Peak, PeakFinder
@@ -109,6 +109,7 @@ class Tracker:
         Raises:
             FrameError: The frame has another type or number of channels.
             BoxError: The box is not finite, has no area, or lies outside the frame.
+            ModelError: The network's features are smaller than its settings say.
         """
         _check_frame(frame, None)
         x, y, w, h = _checked_box(box_xywh, frame.shape[:2])
@@ -125,6 +126,11 @@ class Tracker:
         crop = np.empty((1, size, size, 3), np.uint8)
         window = crop_square(frame, self._centre, self._side, self._fill, crop[0])
         features = self._embedder.embed(crop)[0]
+        if features.shape[0] < settings.exemplar_crop:
+            raise ModelError(
+                f"the network gives {features.shape[0]}x{features.shape[1]} cells for an exemplar "
+                f"of {size} pixels, fewer than the {settings.exemplar_crop} that its settings keep"
+            )
         first = (features.shape[0] - settings.exemplar_crop) // 2
         kept = slice(first, first + settings.exemplar_crop)
         self._exemplar = np.ascontiguousarray(features[kept, kept])
