@@ -5,7 +5,7 @@ stays in the first-level cache, then finishes it while it is hot: scale, bias, r
 and, where the next layer is binary, sign and packing. There is no im2col: each output pixel has
 the position of its window, and a table of taps says where the window's elements lie from there.
 
-Arithmetic. With acc the sum of ``vector.py`` and integers until the last line::
+Arithmetic. With acc the sum of ``register_tile.py`` and integers until the last line::
 
     bits    dot = valid + 2 * outside - 2 * acc      valid: bits of the taps inside the picture
                                                      outside: ones in the weights of the others
@@ -23,14 +23,17 @@ holds 2^16 taps, more than a window of 256 channels times 15x15.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numba import types
 from numba.extending import overload
 
 from binvision.kernels.isa import BLOCKING
 from binvision.kernels.jit import kernel
+from binvision.kernels.lanes import LANES, finish_channels, popcount
 from binvision.kernels.pack import pack_pixels
-from binvision.kernels.vector import LANES, finish_channels, popcount, sum_narrow, sum_wide
+from binvision.kernels.register_tile import sum_narrow, sum_wide
 
 __all__ = ["convolve"]
 
@@ -40,15 +43,24 @@ _TILE_SUMS = 4096  # 16 KiB: half of a small first-level cache
 
 @kernel
 def convolve(
-    acts, taps, weights, places, sums, epilogue, packing, row_start, row_stop, vector
-):  # type: ignore[no-untyped-def]  # fmt: skip
+    acts: np.ndarray,
+    taps: np.ndarray,
+    weights: np.ndarray,
+    places: np.ndarray,
+    sums: tuple[Any, ...],
+    epilogue: tuple[Any, ...],
+    packing: tuple[Any, ...],
+    row_start: int,
+    row_stop: int,
+    vector: bool,
+) -> None:
     """Convolve output rows ``row_start .. row_stop``, counted over the whole batch.
 
     Args:
         acts: Flat input picture with its border: uint64, uint8 or float32.
         taps: int64 (groups, T): where the elements of a window lie from its position.
-        weights: (groups, T * padded channels) as ``layout.block_weights`` makes them: uint64,
-            int32 (four int8) or float32.
+        weights: (groups, T * padded channels) as :mod:`binvision.kernels.layout` makes
+            them: uint64, int32 (four int8) or float32.
         places: int64 ``[output height, output width, picture stride, row step, column step]`` of
             window positions, in elements of ``acts``.
         sums: ``(base, factor, row_class, column_class)``: ``dot = base[class] + factor * acc``;
@@ -92,8 +104,16 @@ def convolve(
 
 @kernel
 def _place(
-    windows, bases, words, first, count, places, row_class, column_class, layout
-):  # type: ignore[no-untyped-def]  # fmt: skip
+    windows: np.ndarray,
+    bases: np.ndarray,
+    words: np.ndarray,
+    first: int,
+    count: int,
+    places: np.ndarray,
+    row_class: np.ndarray,
+    column_class: np.ndarray,
+    layout: np.ndarray,
+) -> None:
     """Write where each pixel of a tile has its window, its class in ``base``, and its bits.
 
     Beyond ``count`` the last pixel is repeated: the tile's last block of rows sums it again, into
@@ -116,8 +136,16 @@ def _place(
 
 @kernel
 def _sum_tile(
-    acts, positions, count, taps, weights, tile, tile_stride, channels, vector
-):  # type: ignore[no-untyped-def]  # fmt: skip
+    acts: np.ndarray,
+    positions: np.ndarray,
+    count: int,
+    taps: np.ndarray,
+    weights: np.ndarray,
+    tile: np.ndarray,
+    tile_stride: int,
+    channels: int,
+    vector: bool,
+) -> None:
     """Sum the windows of a tile, group by group and block of channels by block.
 
     The last block of a group may reach beyond the group's channels: into the next group's, which
@@ -158,7 +186,16 @@ def _sum_tile(
 
 
 @kernel
-def _sum_plain(acts, position, taps, weights, weight, tile, at, block):  # type: ignore[no-untyped-def]
+def _sum_plain(
+    acts: np.ndarray,
+    position: int,
+    taps: np.ndarray,
+    weights: np.ndarray,
+    weight: int,
+    tile: np.ndarray,
+    at: int,
+    block: int,
+) -> None:
     """Sum one window for ``block`` channels with plain loops."""
     for o in range(block):
         tile[at + o] = 0
@@ -192,9 +229,22 @@ def _dot4(acts, place, weight):  # type: ignore[no-untyped-def]
 
 @kernel
 def _finish_tile(
-    tile, tile_stride, base, bases, factor, scale, bias, slope, residual, residual_at,
-    residual_stride, out, out_at, count, vector,
-):  # type: ignore[no-untyped-def]  # fmt: skip
+    tile: np.ndarray,
+    tile_stride: int,
+    base: np.ndarray,
+    bases: np.ndarray,
+    factor: int,
+    scale: np.ndarray,
+    bias: np.ndarray,
+    slope: np.ndarray,
+    residual: np.ndarray,
+    residual_at: int,
+    residual_stride: int,
+    out: np.ndarray,
+    out_at: int,
+    count: int,
+    vector: bool,
+) -> None:
     """Turn a tile's sums into output channels, in float32 and in the order of the formula."""
     channels = len(scale)
     whole = channels // LANES * LANES if vector else 0

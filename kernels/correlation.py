@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from binvision.kernels.jit import kernel
-from binvision.kernels.vector import CORRELATED, LANES, add_correlations
+from binvision.kernels.lanes import CORRELATED, LANES, add_correlations
 
 __all__ = ["correlate"]
 
 
 @kernel
-def correlate(exemplar, search, out):  # type: ignore[no-untyped-def]
+def correlate(exemplar: np.ndarray, search: np.ndarray, out: np.ndarray) -> None:
     """Correlate without padding (Bertinetto et al. 2016, eq. 1).
 
     ::
@@ -50,8 +50,15 @@ def correlate(exemplar, search, out):  # type: ignore[no-untyped-def]
 
 @kernel
 def _sum_windows(
-    weights, exemplar_shape, values, search_shape, first, left, together, sums
-):  # type: ignore[no-untyped-def]  # fmt: skip
+    weights: np.ndarray,
+    exemplar_shape: tuple[int, ...],
+    values: np.ndarray,
+    search_shape: tuple[int, ...],
+    first: int,
+    left: int,
+    together: int,
+    sums: np.ndarray,
+) -> None:
     """Sum the windows whose top row is ``first`` and whose left columns are ``left`` and next."""
     rows, columns, channels = exemplar_shape
     run = columns * channels

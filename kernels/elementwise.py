@@ -10,7 +10,15 @@ __all__ = ["add", "affine_prelu", "copy_channels", "copy_rows", "subtract_offset
 
 
 @kernel
-def copy_channels(values, channels, out, out_channels, first, start, stop):  # type: ignore[no-untyped-def]
+def copy_channels(
+    values: np.ndarray,
+    channels: int,
+    out: np.ndarray,
+    out_channels: int,
+    first: int,
+    start: int,
+    stop: int,
+) -> None:
     """Copy pixels ``start .. stop`` to channels ``first ..`` of wider pixels (concatenation)."""
     for pixel in range(start, stop):
         source = values[pixel * channels : (pixel + 1) * channels]
@@ -21,14 +29,22 @@ def copy_channels(values, channels, out, out_channels, first, start, stop):  # t
 
 
 @kernel
-def add(left, right, out, start, stop):  # type: ignore[no-untyped-def]
+def add(left: np.ndarray, right: np.ndarray, out: np.ndarray, start: int, stop: int) -> None:
     """Add elements ``start .. stop``; ``out`` may be ``left`` or ``right``."""
     for i in range(start, stop):
         out[i] = left[i] + right[i]
 
 
 @kernel
-def affine_prelu(values, scale, bias, slope, out, start, stop):  # type: ignore[no-untyped-def]
+def affine_prelu(
+    values: np.ndarray,
+    scale: np.ndarray,
+    bias: np.ndarray,
+    slope: np.ndarray,
+    out: np.ndarray,
+    start: int,
+    stop: int,
+) -> None:
     """Scale and shift each channel, then PReLU, for pixels ``start .. stop``; all float32."""
     channels = len(scale)
     for pixel in range(start, stop):
@@ -40,7 +56,9 @@ def affine_prelu(values, scale, bias, slope, out, start, stop):  # type: ignore[
 
 
 @kernel
-def copy_rows(values, out, place, row_start, row_stop):  # type: ignore[no-untyped-def]
+def copy_rows(
+    values: np.ndarray, out: np.ndarray, place: np.ndarray, row_start: int, row_stop: int
+) -> None:
     """Copy rows into the inside of a picture with a border.
 
     Args:
@@ -61,7 +79,14 @@ def copy_rows(values, out, place, row_start, row_stop):  # type: ignore[no-untyp
 
 
 @kernel
-def subtract_offset(values, offset, out, place, row_start, row_stop):  # type: ignore[no-untyped-def]
+def subtract_offset(
+    values: np.ndarray,
+    offset: float,
+    out: np.ndarray,
+    place: np.ndarray,
+    row_start: int,
+    row_stop: int,
+) -> None:
     """Write ``values - offset`` as float32 into the inside of a picture; see ``copy_rows``."""
     length = place[1]
     shift = np.float32(offset)

@@ -10,16 +10,27 @@ convolution that reads it), the border is never written and keeps the zeros it w
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from binvision.kernels.jit import kernel
-from binvision.kernels.vector import pack_word
+from binvision.kernels.lanes import pack_word
 
 __all__ = ["pack_pixels", "pack_signs"]
 
 
 @kernel
-def pack_pixels(values, at, count, threshold, bits, places, groups, vector):  # type: ignore[no-untyped-def]
+def pack_pixels(
+    values: np.ndarray,
+    at: int,
+    count: int,
+    threshold: np.ndarray,
+    bits: np.ndarray,
+    places: np.ndarray,
+    groups: int,
+    vector: bool,
+) -> None:
     """Pack ``count`` pixels that lie together from ``values[at]`` on, to ``bits[places[i]:]``.
 
     A pixel has ``len(threshold)`` channels.
@@ -46,7 +57,14 @@ def pack_pixels(values, at, count, threshold, bits, places, groups, vector):  # 
 
 
 @kernel
-def pack_signs(values, width, packing, row_start, row_stop, vector):  # type: ignore[no-untyped-def]
+def pack_signs(
+    values: np.ndarray,
+    width: int,
+    packing: tuple[Any, ...],
+    row_start: int,
+    row_stop: int,
+    vector: bool,
+) -> None:
     """Pack rows of a float picture.
 
     Args:

@@ -10,7 +10,15 @@ __all__ = ["pool"]
 
 
 @kernel
-def pool(values, out, sizes, window, take_max, row_start, row_stop):  # type: ignore[no-untyped-def]
+def pool(
+    values: np.ndarray,
+    out: np.ndarray,
+    sizes: np.ndarray,
+    window: np.ndarray,
+    take_max: bool,
+    row_start: int,
+    row_stop: int,
+) -> None:
     """Pool output rows ``row_start .. row_stop``, counted over the whole batch.
 
     A window is cut to the picture; an average divides by the elements that are left, so padding
@@ -52,19 +60,19 @@ def pool(values, out, sizes, window, take_max, row_start, row_stop):  # type: ig
 
 
 @kernel
-def _copy(target, source):  # type: ignore[no-untyped-def]
+def _copy(target: np.ndarray, source: np.ndarray) -> None:
     for c in range(len(target)):
         target[c] = source[c]
 
 
 @kernel
-def _take_larger(target, source):  # type: ignore[no-untyped-def]
+def _take_larger(target: np.ndarray, source: np.ndarray) -> None:
     for c in range(len(target)):
         # A NaN stays: it is neither smaller nor larger, and must not vanish.
         target[c] = source[c] if source[c] > target[c] or source[c] != source[c] else target[c]
 
 
 @kernel
-def _add(target, source):  # type: ignore[no-untyped-def]
+def _add(target: np.ndarray, source: np.ndarray) -> None:
     for c in range(len(target)):
         target[c] += source[c]

@@ -8,6 +8,7 @@ from binvision.kernels.layout import aligned_zeros
 
 __all__ = ["BufferPool"]
 
+
 class BufferPool:
     """Flat float32 buffers, handed out by value name and taken back when the value is dead."""
 
