@@ -14,10 +14,17 @@ import torch
 
 from binvision.errors import ConfigError, DataError, ModelFileError
 from binvision.trackers.model import SiamFC, SiamFCConfig, load_checkpoint
+from binvision.trackers.settings import SiamFCSettings
 from binvision.training.run import TrainingRequest, find_config, prepare_config, train
 from tests.support.photographs import write_archive
 
-CONFIGS = ("tracking/siamfc_fp", "tracking/siamfc_xnor", "tracking/rb_siamfc")
+CONFIGS = (
+    "tracking/siamfc_fp",
+    "tracking/siamfc_xnor",
+    "tracking/rb_siamfc",
+    "tracking/siamfc_fp_alexnet",
+    "tracking/rb_siamfc_alexnet",
+)
 
 
 def small_network(method: str) -> str:
@@ -141,7 +148,8 @@ def test_shipped_configurations_agree_with_their_own_record(name: str, tmp_path:
     assert record.pairs == dataset.objects * dataset.exemplars * dataset.searches >= 500_000
     assert config.train_cfg.max_iters * config.train_dataloader.batch_size == dataset.objects
     assert config.param_scheduler[-1].end == config.train_cfg.max_iters
-    SiamFC(SiamFCConfig(**config.model.network))
+    network = SiamFC(SiamFCConfig(**config.model.network))
+    SiamFCSettings.from_mapping(network.settings(), where=name)
 
 
 def test_a_shorter_schedule_is_short_in_every_part(tmp_path: Path) -> None:
