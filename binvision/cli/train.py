@@ -29,6 +29,10 @@ def train(
     teacher: Annotated[
         Path | None, typer.Option(help="Checkpoint of the float twin that guides the training.")
     ] = None,
+    start_from: Annotated[
+        Path | None,
+        typer.Option(help="Checkpoint whose weights a new schedule starts from."),
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of weights and data.")] = None,
     iterations: Annotated[
         int | None, typer.Option(min=1, help="Length of the schedule in steps.")
@@ -61,6 +65,7 @@ def train(
             photos=tuple(photos or ()),
             sequences=tuple(sequences or ()),
             teacher=teacher,
+            start_from=start_from,
             seed=seed,
             iterations=iterations,
             threads=threads,

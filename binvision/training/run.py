@@ -36,6 +36,7 @@ class TrainingRequest:
         photos: Photograph archives.
         sequences: Roots of annotated sequences.
         teacher: Checkpoint that guides the training, where the configuration has one.
+        start_from: Checkpoint whose weights a new schedule starts from.
         seed: Seed of weights and data.
         iterations: Length of the schedule.
         threads: CPU threads of one process.
@@ -48,6 +49,7 @@ class TrainingRequest:
     photos: tuple[Path, ...] = ()
     sequences: tuple[Path, ...] = ()
     teacher: Path | None = None
+    start_from: Path | None = None
     seed: int | None = None
     iterations: int | None = None
     threads: int | None = None
@@ -106,7 +108,8 @@ def prepare_config(request: TrainingRequest) -> Config:
     """Return the configuration with everything in ``request`` put into its place.
 
     Raises:
-        ConfigError: A key to override does not exist, or the configuration takes no teacher.
+        ConfigError: A key to override does not exist, the configuration takes no teacher, or
+            the run is both resumed and started anew.
         DataError: A given file or folder is missing.
     """
     config = Config.fromfile(find_config(request.config))
@@ -122,6 +125,10 @@ def prepare_config(request: TrainingRequest) -> Config:
         if "teacher" not in config.model:
             raise ConfigError(f"{request.config} is not guided, so it takes no teacher")
         config.model.teacher = str(_existing(request.teacher))
+    if request.start_from is not None:
+        if request.resume:
+            raise ConfigError("resuming goes on from its own checkpoint; drop start_from")
+        config.load_from = str(_existing(request.start_from))
     if request.seed is not None:
         config.randomness.seed = dataset.seed = request.seed
     if request.iterations is not None:
@@ -140,6 +147,8 @@ def _existing(path: Path) -> Path:
 
 def _set_length(config: Config, iterations: int) -> None:
     """Shorten or lengthen the schedule; warm-up keeps its share at most."""
+    if iterations < 2:
+        raise ConfigError(f"a schedule of {iterations} steps has no room for a warm-up; take 2")
     config.train_cfg.max_iters = iterations
     warmup, cosine = config.param_scheduler
     warmup.end = cosine.begin = min(warmup.end, max(1, iterations // 10))

@@ -91,6 +91,18 @@ def test_resuming_continues_the_same_training(twin: Path, photos: Path, tmp_path
         torch.testing.assert_close(again[name], value, rtol=1e-4, atol=1e-5, msg=name)
 
 
+def test_a_second_schedule_starts_from_the_weights_of_the_first(
+    twin: Path, photos: Path, tmp_path: Path
+) -> None:
+    last = train(request("tracking/siamfc_fp", tmp_path, photos, "fp", 2, start_from=twin))
+    first, second = (load_checkpoint(path)[0].state_dict() for path in (twin, last))
+    drift = (first["backbone.stem.weight"] - second["backbone.stem.weight"]).abs().max()
+    assert 0 < drift < 0.01
+    both = request("tracking/siamfc_fp", tmp_path, photos, "fp", start_from=twin, resume=True)
+    with pytest.raises(ConfigError, match="drop start_from"):
+        prepare_config(both)
+
+
 def test_guided_training_starts_from_the_twin_and_leaves_it_alone(
     twin: Path, photos: Path, tmp_path: Path
 ) -> None:
@@ -165,6 +177,7 @@ def test_a_shorter_schedule_is_short_in_every_part(tmp_path: Path) -> None:
         (lambda p: {"config": "tracking/siamfc"}, ConfigError, "no configuration.*Did you mean"),
         (lambda p: {"photos": (p / "no.npz",)}, DataError, "no.npz: no such file"),
         (lambda p: {"teacher": p}, ConfigError, "is not guided, so it takes no teacher"),
+        (lambda p: {"iterations": 1}, ConfigError, "schedule of 1 steps has no room"),
         (lambda p: {"overrides": {"modle.x": "1"}}, ConfigError, "has no key 'modle.x'"),
     ],
 )
