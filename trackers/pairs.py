@@ -25,8 +25,10 @@ from binvision.trackers.views import Target, ViewRanges, degrade, render_view
 
 __all__ = ["ObjectGroups", "PhotoStore", "SequenceStore"]
 
-_EXEMPLAR = ViewRanges(127, 2, 0.03, 0.03, 3, paste=0.3, distractor=0.15, occluder=0.03)
-_SEARCH = ViewRanges(159, 36, 0.07, 0.07, 7, paste=0.55, distractor=0.4, occluder=0.2)
+_EXEMPLAR = ViewRanges(127, 2, 0.03, 0.05, 5, 0.03, paste=0.35, distractor=0.15, occluder=0.03)
+_SEARCH = ViewRanges(159, 36, 0.07, 0.12, 10, 0.08, paste=0.55, distractor=0.4, occluder=0.2)
+_LOW_RESOLUTION_SHARE = 0.5
+_LOWEST_RESOLUTION = 0.12  # an exemplar of 127 pixels cut from 15 pixels of a frame
 _FOREIGN_OBJECTS = 4
 _LARGEST_FRAME_GAP = 60
 _SMALLEST_SIDE = 4
@@ -185,12 +187,13 @@ class ObjectGroups(Dataset[dict[str, Tensor]]):
         others = [self._draw_photo(rng) for _ in range(_FOREIGN_OBJECTS)] if self._photos else []
         targets = self._draw_group(rng)
         grey, flip = rng.random() < 0.1, rng.random() < 0.5
+        resolution = _draw_resolution(rng)
 
         views, offsets = [], []
         for i, target in enumerate(targets):
             ranges = _EXEMPLAR if i < self._exemplars else self._search
             view, offset = render_view(target, others, ranges, rng)
-            view = degrade(view, rng)
+            view = degrade(view, rng, resolution * np.exp(rng.uniform(-0.15, 0.15)))
             if grey:
                 view = cv2.cvtColor(cv2.cvtColor(view, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
             if flip:
@@ -213,6 +216,13 @@ class ObjectGroups(Dataset[dict[str, Tensor]]):
         if self._sequences and rng.random() < self._sequence_share:
             return self._sequences[int(rng.integers(len(self._sequences)))].draw(count, rng)
         return [self._draw_photo(rng)] * count
+
+
+def _draw_resolution(rng: Generator) -> float:
+    """Camera pixels for each pixel of a group's views: half of all targets are small in a frame."""
+    if rng.random() >= _LOW_RESOLUTION_SHARE:
+        return 1.2  # no view of the group is reduced
+    return float(np.exp(rng.uniform(np.log(_LOWEST_RESOLUTION), np.log(0.8))))
 
 
 def _textured_box(

@@ -55,6 +55,7 @@ class ViewRanges:
         scale_sigma: Standard deviation of the logarithm of the scale.
         aspect_sigma: Standard deviation of the logarithm of the aspect change.
         rotation_sigma: Standard deviation of the rotation, degrees.
+        shear_sigma: Standard deviation of the shear, which stands in for turns out of the plane.
         paste: Probability that the target stands on another picture.
         distractor: Probability of each of two foreign objects beside it.
         occluder: Probability that something covers part of it.
@@ -65,6 +66,7 @@ class ViewRanges:
     scale_sigma: float
     aspect_sigma: float
     rotation_sigma: float
+    shear_sigma: float
     paste: float
     distractor: float
     occluder: float
@@ -102,21 +104,31 @@ def render_view(
     return view, shift.astype(np.float32)
 
 
-def degrade(view: Image, rng: Generator) -> Image:
-    """Change a view as cameras and codecs do: light, blur, resolution, noise, JPEG."""
+def degrade(view: Image, rng: Generator, resolution: float = 1.0) -> Image:
+    """Change a view as cameras and codecs do: light, blur, resolution, noise, JPEG.
+
+    Args:
+        view: (H, W, 3) uint8.
+        rng: Source of all randomness.
+        resolution: Pixels of the camera for each pixel of the view. A small target fills few
+            pixels of its frame; noise and JPEG then belong to those, before they are enlarged.
+
+    Returns:
+        A new picture of the same size.
+    """
+    height, width = view.shape[:2]
     view = cv2.LUT(view, _tone_curve(rng))
     if rng.random() < 0.25:
         view = _blur(view, rng)
-    if rng.random() < 0.2:
-        small = max(16, int(view.shape[0] * rng.uniform(0.35, 0.8)))
-        reduced = cv2.resize(view, (small, small), interpolation=cv2.INTER_AREA)
-        view = cv2.resize(reduced, view.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+    if resolution < 1:
+        small = (max(12, round(width * resolution)), max(12, round(height * resolution)))
+        view = cv2.resize(view, small, interpolation=cv2.INTER_AREA)
     if rng.random() < 0.15:
         view = _add_noise(view, rng)
-    if rng.random() < 0.2:
-        _, code = cv2.imencode(".jpg", view, (cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(20, 75))))
+    if rng.random() < 0.3:
+        _, code = cv2.imencode(".jpg", view, (cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(25, 85))))
         view = cv2.imdecode(code, cv2.IMREAD_COLOR)
-    return view
+    return cv2.resize(view, (width, height), interpolation=cv2.INTER_LINEAR)
 
 
 def _placement(
@@ -128,7 +140,8 @@ def _placement(
     aspect = np.exp(np.clip(rng.normal(0, ranges.aspect_sigma), -0.3, 0.3) / 2)
     angle = np.deg2rad(np.clip(rng.normal(0, ranges.rotation_sigma), -30, 30))
     rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    linear = rotation @ np.diag([scale * aspect, scale / aspect])
+    shear = np.array([[1, np.clip(rng.normal(0, ranges.shear_sigma), -0.3, 0.3)], [0, 1]])
+    linear = rotation @ shear @ np.diag([scale * aspect, scale / aspect])
     return np.column_stack([linear, place - linear @ target.centre_xy])
 
 

@@ -3,7 +3,7 @@
 _base_ = "../_base_/tracking.py"
 
 teacher = "work_dirs/siamfc_fp/last.pth"
-network = dict(backbone=dict(type="residual", method="rbcn"), tracker=dict(exemplar_crop=7))
+network = dict(backbone=dict(type="residual", method="rbcn"), exemplar_crop=7)
 model = dict(type="GuidedSiamFCTraining", network=network, teacher=teacher, compile=True)
 
 _optimizer = dict(type="AdamW", lr=1e-3, weight_decay=0.0)

@@ -2,5 +2,5 @@
 
 _base_ = "../_base_/tracking.py"
 
-network = dict(backbone=dict(type="residual", method="xnor"), tracker=dict(exemplar_crop=7))
+network = dict(backbone=dict(type="residual", method="xnor"), exemplar_crop=7)
 model = dict(type="SiamFCTraining", network=network, compile=True)

@@ -13,7 +13,7 @@ from binvision.trackers.pairs import ObjectGroups, PhotoStore, SequenceStore
 from binvision.trackers.views import Target, ViewRanges, degrade, render_view
 from tests.support.photographs import textured_picture, write_archive, write_sequences
 
-PLAIN = ViewRanges(159, 30, 0.0, 0.0, 0.0, paste=0.0, distractor=0.0, occluder=0.0)
+PLAIN = ViewRanges(159, 30, 0.0, 0.0, 0.0, 0.0, paste=0.0, distractor=0.0, occluder=0.0)
 
 
 def spot_target(box: tuple[float, float, float, float]) -> Target:
@@ -70,6 +70,15 @@ def test_degrading_keeps_shape_and_changes_pixels() -> None:
         assert np.array_equal(picture, before)
         changed += not np.array_equal(result, picture)
     assert changed == 20
+
+
+def test_a_low_resolution_leaves_only_coarse_structure() -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (127, 127, 3), dtype=np.uint8)
+    detail = [
+        np.mean([degrade(picture, np.random.default_rng(s), r).std() for s in range(10)])
+        for r in (1.0, 0.5, 0.15)
+    ]
+    assert detail[0] > 1.5 * detail[1] > 2 * detail[2]
 
 
 def test_groups_are_deterministic_and_differ(tmp_path: Path) -> None:
