@@ -9,9 +9,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
+from binvision import runtime
+from binvision.cli.export import export
 from binvision.errors import ConfigError, DataError, ModelFileError
 from binvision.trackers.model import SiamFC, SiamFCConfig, load_checkpoint
 from binvision.trackers.settings import SiamFCSettings
@@ -118,6 +121,24 @@ def test_guided_training_starts_from_the_twin_and_leaves_it_alone(
     row = json.loads(log.read_text().splitlines()[0])
     for loss in ("feature", "adversarial", "kernel", "discriminators"):
         assert row[f"loss_{loss}"] > 0, loss
+
+
+def test_trained_weights_export_to_the_same_network(
+    twin: Path, photos: Path, tmp_path: Path
+) -> None:
+    last = train(request("tracking/rb_siamfc", tmp_path, photos, "rbcn", 4, teacher=twin))
+    packed_file = tmp_path / "packed.safetensors"
+    export(last, packed_file)
+    network, _ = load_checkpoint(last)
+    packed = runtime.load(packed_file)
+    rng = np.random.default_rng(0)
+    for size_hw in ((127, 127), (159, 131), (98, 203)):
+        images = rng.integers(0, 256, (2, *size_hw, 3), dtype=np.uint8)
+        features = runtime.Runner(packed, batch=2, size_hw=size_hw)(images)[packed.outputs[0]]
+        with torch.inference_mode():
+            expected = network.embed(torch.from_numpy(images).permute(0, 3, 1, 2).float())
+        expected = expected.permute(0, 2, 3, 1).numpy()
+        assert np.abs(features - expected).max() <= 1e-4 * np.abs(expected).max()
 
 
 def test_a_teacher_of_another_shape_is_refused(photos: Path, tmp_path: Path, twin: Path) -> None:
