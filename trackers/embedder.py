@@ -68,10 +68,19 @@ class PackedEmbedder:
         self._runners: dict[tuple[int, ...], Runner] = {}
 
     def prepare(self) -> None:
-        """Plan and warm both branches, so that no frame waits for it."""
+        """Plan and warm both branches and their correlation, so that no frame waits for it."""
+        from binvision.kernels import correlate
+        from binvision.runtime.warming import announced_compilation
+
         settings = self.settings
-        self._runner(1, settings.exemplar_size, settings.exemplar_size)
-        self._runner(settings.scale_count, settings.search_size, settings.search_size)
+        size = settings.exemplar_size
+        exemplar = self.embed(np.zeros((1, size, size, 3), np.uint8))[0]
+        kept = np.ascontiguousarray(exemplar[: settings.exemplar_crop, : settings.exemplar_crop])
+        size = settings.search_size
+        search = self.embed(np.zeros((settings.scale_count, size, size, 3), np.uint8))
+        side = search.shape[1] - kept.shape[0] + 1
+        with announced_compilation():
+            correlate(kept, search, np.empty((len(search), side, side), np.float32))
 
     def embed(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Compute features (N, h, w, C) of (N, S, S, 3) uint8 images; valid until the next call."""

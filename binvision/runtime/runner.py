@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 from statistics import median
 from time import perf_counter
@@ -10,11 +9,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from binvision import kernels
 from binvision.errors import FrameError, UsageError
 from binvision.runtime.account import account
 from binvision.runtime.model import PackedModel
 from binvision.runtime.plan import make_plan
+from binvision.runtime.warming import announced_compilation
 from binvision.runtime.workers import Workers
 
 __all__ = ["ProfileRow", "Runner"]
@@ -137,17 +136,5 @@ class Runner:
 
     def _warm_up(self) -> None:
         """Run once, so that the first real call finds every kernel compiled and loaded."""
-        compiled: list[str] = []
-        start = perf_counter()
-
-        def report(name: str) -> None:
-            if not compiled:
-                sys.stderr.write("binvision: compiling kernels for this CPU, first run only: ")
-            compiled.append(name)
-            sys.stderr.write(".")
-            sys.stderr.flush()
-
-        with kernels.announce_compilation(report):
+        with announced_compilation():
             self._workers.run()
-        if compiled:
-            sys.stderr.write(f" {perf_counter() - start:.1f} s\n")
