@@ -13,6 +13,7 @@ from binvision.kernels.elementwise import (
     affine_prelu,
     copy_channels,
     copy_rows,
+    quantize,
     subtract_offset,
 )
 from binvision.kernels.isa import has_dot4, isa
@@ -32,5 +33,6 @@ __all__ = [
     "isa",
     "pack_signs",
     "pool",
+    "quantize",
     "subtract_offset",
 ]

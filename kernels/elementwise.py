@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from binvision.kernels.jit import kernel
+from binvision.kernels.lanes import LANES, round_to_bytes
 
-__all__ = ["add", "affine_prelu", "copy_channels", "copy_rows", "subtract_offset"]
+__all__ = ["add", "affine_prelu", "copy_channels", "copy_rows", "quantize", "subtract_offset"]
 
 
 @kernel
@@ -97,3 +98,40 @@ def subtract_offset(
         target = out[at : at + length]
         for i in range(length):
             target[i] = np.float32(source[i]) - shift
+
+
+@kernel
+def quantize(
+    values: np.ndarray,
+    levels: np.ndarray,
+    out: np.ndarray,
+    place: np.ndarray,
+    row_start: int,
+    row_stop: int,
+    vector: bool,
+) -> None:
+    """Write ``clamp(round(values * levels), -128, 127) + 128`` as uint8; see ``copy_rows``.
+
+    Args:
+        values: float32, flat NHWC without border; NaN gives 0.
+        levels: float32 (C,): steps of 8 bits in one unit of each channel.
+        out: uint8, flat, with border.
+        place: As for ``copy_rows``.
+        row_start: First row, counted over the whole batch.
+        row_stop: Row after the last.
+        vector: False takes the path of plain loops; the results are the same.
+    """
+    length, channels = place[1], len(levels)
+    whole = channels // LANES * LANES if vector else 0
+    for row in range(row_start, row_stop):
+        picture, y = divmod(row, place[0])
+        at = place[2] + picture * place[3] + y * place[4]
+        for pixel in range(0, length, channels):
+            source, target = row * length + pixel, at + pixel
+            for c in range(0, whole, LANES):
+                round_to_bytes(values, source + c, levels, c, out, target + c)
+            for c in range(whole, channels):
+                level = np.rint(values[source + c] * levels[c])
+                # In this order, NaN becomes the least level, as in the vector instructions.
+                level = level if level > -128 else np.float32(-128)
+                out[target + c] = np.uint8((level if level < 127 else np.float32(127)) + 128)

@@ -12,9 +12,11 @@ from numba.extending import intrinsic
 
 from binvision.kernels.emit import (
     F32,
+    I8,
     I32,
     I64,
     address,
+    call_llvm,
     data_of,
     load,
     splat,
@@ -30,6 +32,7 @@ __all__ = [
     "finish_channels",
     "pack_word",
     "popcount",
+    "round_to_bytes",
 ]
 
 # Channels that epilogue and correlation treat at once, and places that are correlated together;
@@ -138,6 +141,32 @@ def pack_word(typingctx, values, at, threshold, threshold_at):  # type: ignore[n
         return builder.bitcast(builder.fcmp_ordered(">=", *loaded), I64)
 
     return types.uint64(values, at, threshold, threshold_at), codegen
+
+
+@intrinsic
+def round_to_bytes(
+    typingctx, values, at, levels, levels_at, out, out_at
+):  # type: ignore[no-untyped-def]  # fmt: skip
+    """Write 16 uint8 ``clamp(round(values * levels), -128, 127) + 128``, halves to even."""
+    args = (values, at, levels, levels_at, out, out_at)
+
+    def codegen(context, builder, signature, given):  # type: ignore[no-untyped-def]
+        data = [data_of(context, builder, signature.args[i], given[i]) for i in (0, 2, 4)]
+        kind = vector_of(F32, LANES)
+        pointers = [address(builder, data[i], F32, given[2 * i + 1]) for i in (0, 1)]
+        level = builder.fmul(*(load(builder, pointer, kind, 4) for pointer in pointers))
+        level = call_llvm(builder, f"llvm.rint.v{LANES}f32", [level])
+        least, greatest = (ir.Constant(kind, [bound] * LANES) for bound in (-128.0, 127.0))
+        # NaN fails the comparison and becomes the least level.
+        level = builder.select(builder.fcmp_ordered(">", level, least), level, least)
+        level = builder.select(builder.fcmp_ordered("<", level, greatest), level, greatest)
+        whole = builder.fptosi(level, vector_of(I32, LANES))
+        whole = builder.add(whole, ir.Constant(vector_of(I32, LANES), [128] * LANES))
+        pointer = builder.gep(data[2], [given[5]])
+        store(builder, builder.trunc(whole, vector_of(I8, LANES)), pointer, 1)
+        return context.get_dummy_value()
+
+    return types.void(*args), codegen
 
 
 @intrinsic

@@ -1,6 +1,7 @@
 """Binary layers for PyTorch: signs with gradient estimators, methods, convolutions, losses."""
 
 from binvision.binary.conv import BinaryConv2d
+from binvision.binary.eight_bit import EightBitConv2d
 from binvision.binary.estimators import ESTIMATORS, sign, sign_clip, sign_polynomial
 from binvision.binary.losses import kernel_loss
 from binvision.binary.methods import METHODS, Method, find_method
@@ -10,6 +11,7 @@ __all__ = [
     "ESTIMATORS",
     "METHODS",
     "BinaryConv2d",
+    "EightBitConv2d",
     "Method",
     "QuantConv2d",
     "find_method",

@@ -7,6 +7,7 @@ from typing import Any
 from torch import nn
 
 from binvision.errors import ExportError, ModelError
+from binvision.export.eight_bit import round_to_eight_bits
 from binvision.export.fuse import fuse
 from binvision.export.pack import pack
 from binvision.export.trace import IMAGE, IMAGE_CHANNELS, trace
@@ -16,7 +17,7 @@ from binvision.runtime.faults import DAMAGED
 from binvision.runtime.schema import check_model
 from binvision.runtime.shapes import infer_shapes
 
-__all__ = ["export_model"]
+__all__ = ["export_model", "round_to_eight_bits"]
 
 
 def export_model(

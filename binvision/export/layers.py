@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from binvision.binary import BinaryConv2d, QuantConv2d
+from binvision.binary import BinaryConv2d, EightBitConv2d, QuantConv2d
 from binvision.errors import ExportError
 from binvision.export.graph import Value
 
@@ -103,6 +103,17 @@ def _real_conv(
     }
     attrs = {**_conv_attrs(layer, padding=padding), "offset": 0.0}
     return emitter.emit("conv", [x], outputs, attrs, constants)
+
+
+def _eight_bit_conv(emitter: Emitter, layer: EightBitConv2d, x: Value) -> Value:
+    constants = {
+        "weight": _array(layer.weight.to(torch.int8)),
+        "scale": _float64(layer.scale),
+        "bias": _float64(layer.bias),
+        "levels": _array(layer.levels),
+    }
+    attrs = {**_conv_attrs(layer, padding=layer.padding), "offset": 0.0}
+    return emitter.emit("conv", [x], layer.out_channels, attrs, constants)
 
 
 def _conv_attrs(layer: Any, *, padding: Any) -> dict[str, Any]:
@@ -257,6 +268,7 @@ def _pair(value: Any) -> tuple[int, int]:
 
 LAYERS: dict[type[nn.Module], Callable[..., Value]] = {
     QuantConv2d: _quant_conv,
+    EightBitConv2d: _eight_bit_conv,
     BinaryConv2d: _binary_conv,
     nn.Conv2d: _conv2d,
     nn.BatchNorm2d: _batch_norm,

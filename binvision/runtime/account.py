@@ -106,8 +106,13 @@ def _cost(
         shape_hwc=shape,
         binary_macs=macs if is_binary else 0,
         real_macs=0 if is_binary else macs,
-        reason=_REASONS[dtype.name] if dtype is not None else "",
+        reason=_reason(step, dtype.name) if dtype is not None else "",
     )
+
+
+def _reason(step: Step, dtype: str) -> str:
+    """Why a convolution is not 1-bit."""
+    return "rounded to 8 bits" if "levels" in step.tensors else _REASONS[dtype]
 
 
 def _weights(model: PackedModel, step: Step) -> int:

@@ -23,6 +23,8 @@ __all__ = ["Plan", "Task", "make_plan"]
 
 # The kernel for 8-bit pixels reads them four at a time, up to three bytes beyond the last.
 _SLACK = 64
+# Signed 8-bit levels are stored as bytes counted from here.
+_ZERO_LEVEL = 128
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,8 @@ class Task:
 
     Attributes:
         step: Name of the step that it belongs to.
-        op: Operation of the step; ``pack`` and ``pad`` where the step first prepares its input.
+        op: Operation of the step; ``pack``, ``pad`` and ``round`` where the step first prepares
+            its input.
         rows: Number of rows, over the whole batch.
         run: Does rows ``start .. stop``; different rows may run at the same time.
     """
@@ -199,7 +202,11 @@ class _Builder:
         window, out_hw = _window(step, weight), self.shapes[step.output][:2]
         offset = step.attrs["offset"]
         is_image = step.inputs[0] == self.image_name
-        if is_image and weight.dtype == np.int8 and offset == int(offset):
+        if "levels" in step.tensors:
+            acts, picture = self._levels(step)
+            taps, weights = layout.pixel_weights(weight, picture, window)
+            sums = layout.pixel_sums(weight, _ZERO_LEVEL, out_hw)
+        elif is_image and weight.dtype == np.int8 and offset == int(offset):
             acts, picture = self._pixels(step, int(offset))
             taps, weights = layout.pixel_weights(weight, picture, window)
             sums = layout.pixel_sums(weight, int(offset), out_hw)
@@ -253,6 +260,23 @@ class _Builder:
             rows=self.batch * picture.height,
         )
         return padded, picture
+
+    def _levels(self, step: Step) -> tuple[np.ndarray, layout.Picture]:
+        """Return the input rounded to 8 bits, with a border of zeros."""
+        picture = layout.Picture(*self.shapes[step.inputs[0]], tuple(step.attrs["padding"]))
+        rounded, place = self._persistent(picture.size, "uint8"), _inside_place(picture)
+        rounded[:] = _ZERO_LEVEL
+        values, levels = (
+            self.floats[step.inputs[0]],
+            aligned_copy(self.model.tensor(step, "levels")),
+        )
+        self._task(
+            step,
+            lambda a, b: kernels.quantize(values, levels, rounded, place, a, b, self.vector),
+            op="round",
+            rows=self.batch * picture.height,
+        )
+        return rounded, picture
 
     def _real_picture(
         self, step: Step, offset: float, is_image: bool

@@ -4,7 +4,8 @@ Values between steps are NHWC float32; the input image is NHWC uint8. Channel co
 the file and checked here; heights and widths are chosen when the model is planned.
 
     conv         real convolution of float32 values or of the image:
-                 y = scale * sum(weight * (x - offset)) + bias, padding is zero after the offset
+                 y = scale * sum(weight * (x - offset)) + bias, padding is zero after the offset;
+                 with levels, x is first rounded to 8 bits: clamp(round(x * levels), -128, 127)
     binary_conv  1-bit convolution: a bit is x >= threshold (1 means +1, 0 means -1);
                  y = scale * (valid_bits - 2 * popcount(x_bits XOR bits)) + bias, where taps
                  outside the image count nothing
@@ -164,7 +165,8 @@ def _check_inputs(step: Step, op: Op, values: dict[str, int], image: str) -> Non
     for position, value in enumerate(step.inputs):
         if value not in values:
             raise fault(_at(step), "input", "a value defined before this step", show(value))
-        if value == image and not (op.takes_image and position == 0):
+        takes_image = op.takes_image and position == 0 and "levels" not in step.tensors
+        if value == image and not takes_image:
             raise fault(_at(step), "input", "a float32 value", f"the uint8 image {show(value)}")
 
 
@@ -220,9 +222,20 @@ def _conv_channels(step: Step, channels: list[int], tensors: dict[str, np.ndarra
     rows, columns = weight.shape[:2]
     shape = (rows, columns, channels[0] // step.attrs["groups"], outputs)
     _expect(step, "weight", weight, ("int8", "float32"), shape)
+    if "levels" in tensors:
+        _check_levels(step, tensors, channels[0])
     _expect_vectors(step, tensors, ("scale", "bias", "slope"), outputs)
     _check_residual(step, channels, outputs)
     return outputs
+
+
+def _check_levels(step: Step, tensors: dict[str, np.ndarray], channels: int) -> None:
+    _expect(step, "levels", tensors["levels"], ("float32",), (channels,))
+    if (tensors["levels"] <= 0).any():
+        raise fault(_at(step), "tensor levels", "positive numbers", "zero or negative ones")
+    _expect(step, "weight", tensors["weight"], ("int8",), tensors["weight"].shape)
+    if step.attrs["offset"] != 0:
+        raise fault(_at(step), "offset", "0 with levels", show(step.attrs["offset"]))
 
 
 def _binary_conv_channels(step: Step, channels: list[int], tensors: dict[str, np.ndarray]) -> int:
@@ -328,7 +341,7 @@ OPS = {
         channels=_conv_channels,
         attrs={**_CONV_ATTRS, "offset": ("a number from 0 to 255", _is_offset)},
         required=("weight", "scale", "bias"),
-        optional=("slope",),
+        optional=("slope", "levels"),
         takes_image=True,
     ),
     "binary_conv": Op(

@@ -18,6 +18,7 @@ from binvision.cli.app import main
 from binvision.trackers.embedder import PackedEmbedder
 from tests.support.checkpoints import write_checkpoint
 from tests.support.packed import small_model
+from tests.support.photographs import write_archive
 from tests.support.torch_networks import random_images
 
 Run = Any
@@ -198,6 +199,26 @@ def test_exported_file_says_where_it_comes_from(run: Run, tmp_path: Path) -> Non
     assert model.provenance["checkpoint"] == "last.pth"
     assert model.provenance["experiment"] == "random"
     assert model.provenance["exported_by"].startswith("binvision ")
+
+
+def test_exported_heads_of_eight_bits(run: Run, tmp_path: Path) -> None:
+    write_checkpoint(tmp_path / "last.pth", "rbcn")
+    photos = write_archive(tmp_path / "photos.npz")
+    real, eight = tmp_path / "real.safetensors", tmp_path / "eight.safetensors"
+    assert run("export", tmp_path / "last.pth", "-o", real)[0] == 0
+    code, out, _ = run("export", tmp_path / "last.pth", "-o", eight, "--photos", photos)
+    assert code == 0 and "rounded to 8 bits" in out
+    assert eight.stat().st_size < real.stat().st_size
+    record = runtime.load(eight).provenance["eight_bit"]
+    assert record == {"photos": ["photos.npz"], "groups": 24, "seed": 0}
+
+
+def test_export_with_bad_photos(run: Run, tmp_path: Path) -> None:
+    write_checkpoint(tmp_path / "last.pth", "rbcn")
+    arguments = ("export", tmp_path / "last.pth", "-o", tmp_path / "m")
+    result = run(*arguments, "--photos", tmp_path / "none.npz")
+    fails(result, 1, "none.npz: not a photograph archive")
+    assert not (tmp_path / "m").exists()
 
 
 def test_export_of_nothing(run: Run, tmp_path: Path) -> None:

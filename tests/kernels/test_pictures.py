@@ -122,3 +122,17 @@ def test_bordered_copies() -> None:
     kernels.subtract_offset(image.reshape(-1), 1.5, real.reshape(-1), place, 0, 6)
     inside = np.pad(image - np.float32(1.5), ((0, 0), (2, 2), (2, 2), (0, 0)))
     np.testing.assert_array_equal(real, inside)
+
+
+@pytest.mark.parametrize("vector", [True, False])
+def test_quantize_rounds_halves_to_even_and_clips(vector: bool) -> None:
+    row = [0.5, 1.5, -0.5, -1.5, 127.4, 127.5, 1e30, -127.5, -128.5, -1e30, np.inf, -np.inf]
+    row += [np.nan, 0.0, -0.0, 3.49]
+    expected = [0, 2, 0, -2, 127, 127, 127, -128, -128, -128, 127, -128, -128, 0, 0, 3]
+    values = np.array(row * 4, np.float32)
+    out = np.zeros(2 * 70, np.uint8)
+    place = np.array([1, 32, 3, 70, 0], np.int64)  # two pictures of one row of two pixels
+    kernels.quantize(values, np.ones(16, np.float32), out, place, 0, 2, vector)
+    inside = out.reshape(2, 70)[:, 3:35].reshape(4, 16)
+    np.testing.assert_array_equal(inside.astype(int) - 128, [expected] * 4)
+    assert out.reshape(2, 70)[:, :3].sum() == 0 and out.reshape(2, 70)[:, 35:].sum() == 0

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from binvision.errors import ModelFileError
 from binvision.runtime import PackedModel, container, load, save
+from tests.support.networks import NetworkBuilder
 from tests.support.packed import small_model
 
 Edit = Callable[[dict[str, Any]], None]
@@ -351,6 +352,35 @@ def test_bad_step(path: Path, edit: Edit, message: str | None) -> None:
         load(path)
     else:
         fails(path, message)
+
+
+@pytest.fixture
+def eight_bit_path(tmp_path: Path) -> Path:
+    """A file whose last step rounds its input to 8 bits."""
+    net = NetworkBuilder()
+    x = net.conv("image", 6, 3, offset=128)
+    save(tmp_path / "eight.safetensors", net.model(net.conv(x, 4, 1, levels=True)))
+    return tmp_path / "eight.safetensors"
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (step(1, inputs=["image"]), "'conv1' .conv.: input: expected a float32 value, got the"),
+        (attrs(1, offset=1), "'conv1' .conv.: offset: expected 0 with levels, got 1"),
+        (roles(1, levels="conv0.scale"), "tensor levels: expected positive numbers, got zero or"),
+        (roles(1, levels="conv1.bias"), r"shape of levels: expected \(6,\), got \(4,\)"),
+    ],
+)
+def test_bad_levels(eight_bit_path: Path, edit: Edit, message: str) -> None:
+    rewrite_tensor(eight_bit_path, "conv0.scale", lambda scale: scale * 0)
+    rewrite_document(eight_bit_path, edit)
+    fails(eight_bit_path, message)
+
+
+def test_levels_for_float_weights(eight_bit_path: Path) -> None:
+    rewrite_tensor(eight_bit_path, "conv1.weight", lambda weight: weight.astype(np.float32))
+    fails(eight_bit_path, "'conv1' .conv.: dtype of weight: expected int8, got float32")
 
 
 def test_dead_step(path: Path) -> None:

@@ -118,6 +118,25 @@ def test_first_convolutions(dtype: str, padding: int, offset: float) -> None:
     assert_agrees(Runner(model, batch=2, size_hw=(11, 8))(batch), interpret(model, batch))
 
 
+@pytest.mark.parametrize("vector", [True, False])
+@pytest.mark.parametrize("channels", [6, 16, 70])
+def test_convolutions_of_eight_bit_levels(channels: int, vector: bool) -> None:
+    net = NetworkBuilder(channels)
+    x = net.conv("image", channels, 3, offset=128)
+    wide = net.conv(x, 20, 3, levels=True, padding=1, stride=2, groups=2, slope=True)
+    point = net.conv(x, channels, 1, levels=True, residual=x)
+    model, batch = net.model(wide, point), images(2, (11, 8))
+    plan = make_plan(model, 2, (11, 8), vector=vector)
+    plan.image[:] = batch
+    for task in plan.tasks:
+        task.run(0, task.rows)
+    truth = interpret(model, batch)
+    levels = truth[x] * model.tensors[f"{wide}.levels"]
+    assert levels.max() > 128 and levels.min() < -129  # some are clipped
+    for name, array in plan.outputs.items():
+        np.testing.assert_array_equal(array, truth[name])
+
+
 def test_residual_of_its_own_input() -> None:
     """A real convolution that adds its own input may not write over it."""
     net = NetworkBuilder()

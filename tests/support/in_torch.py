@@ -51,6 +51,8 @@ def run_step(model: PackedModel, step: Step, inputs: list[Tensor]) -> Tensor:
     match step.op:
         case "conv":
             weight = torch.from_numpy(np.array(model.tensor(step, "weight"))).permute(3, 2, 0, 1)
+            if "levels" in step.tensors:
+                x = (x * _vector(model, step, "levels")).round().clamp(-128, 127)
             total = F.conv2d(x - attrs["offset"], weight.float(), **_geometry(step))
             return _epilogue(model, step, total, inputs[1:])
         case "binary_conv":

@@ -24,9 +24,9 @@ class NetworkBuilder:
 
     def conv(
         self, x: str, outputs: int, size: int, *, dtype: str = "int8", offset: float = 0.0,
-        residual: str | None = None, slope: bool = False, **geometry: Any,
+        residual: str | None = None, slope: bool = False, levels: bool = False, **geometry: Any,
     ) -> str:  # fmt: skip
-        """Real convolution of the image or of floats."""
+        """Real convolution of the image or of floats; with ``levels`` of floats of 8 bits."""
         attrs = _geometry(geometry)
         shape = (size, size, self.channels[x] // attrs["groups"], outputs)
         if dtype == "int8":
@@ -37,6 +37,9 @@ class NetworkBuilder:
         if dtype != "int8" and x != "image":
             gain *= 70
         tensors = {"weight": weight, **self._epilogue(outputs, gain, slope)}
+        if levels:
+            spread = 2 ** self.rng.uniform(-2, 2, self.channels[x])
+            tensors["levels"] = (40 * spread).astype(np.float32)
         return self._step(
             "conv", _inputs(x, residual), outputs, {**attrs, "offset": offset}, tensors
         )

@@ -28,7 +28,11 @@ def _run(step: Step, tensors: dict[str, np.ndarray], inputs: list[np.ndarray]) -
     x, attrs = inputs[0], step.attrs
     match step.op:
         case "conv":
-            sums = convolution_sums(x - np.float64(attrs["offset"]), tensors["weight"], attrs)
+            if "levels" in tensors:
+                x = np.clip(np.rint(x * tensors["levels"]), -128, 127).astype(np.int64)
+            else:
+                x = x - np.float64(attrs["offset"])
+            sums = convolution_sums(x, tensors["weight"], attrs)
             return epilogue(sums, tensors, inputs[1:])
         case "binary_conv":
             signs = np.where(x >= tensors["threshold"], 1, -1)
