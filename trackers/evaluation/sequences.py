@@ -25,7 +25,7 @@ from binvision.errors import DataError
 from binvision.media.boxes import read_boxes
 from binvision.media.images import list_images, natural_key
 
-__all__ = ["LAYOUTS", "Sequence", "find_sequences"]
+__all__ = ["LAYOUTS", "Found", "Sequence", "find_sequences"]
 
 LAYOUTS = ("folder", "otb")
 
@@ -50,6 +50,9 @@ class Sequence:
         frames: Pictures in order.
         truth_xywh: float64 ``[len(frames), 4]``, pixels, as the file counts them.
         origin: What the file calls the first pixel: 0, or 1 for OTB.
+        attributes: Names of what makes it hard, as its benchmark has them; empty where unknown.
+        cover: int ``[len(frames)]``, GOT-10k's visible share in eighths, 0..8, or None.
+        resolution_wh: Size of the pictures in pixels where the benchmark states it, or None.
     """
 
     name: str
@@ -57,15 +60,37 @@ class Sequence:
     frames: tuple[Path, ...]
     truth_xywh: np.ndarray
     origin: int
+    attributes: tuple[str, ...] = ()
+    cover: np.ndarray | None = None
+    resolution_wh: tuple[int, int] | None = None
 
     def __len__(self) -> int:
         return len(self.frames)
 
     @property
     def visible(self) -> np.ndarray:
-        """bool ``[len(frames)]``: the target has a box with area in this frame."""
+        """bool ``[len(frames)]``: the target has a box with area in this frame, and is in sight."""
         finite = np.isfinite(self.truth_xywh).all(axis=1)
-        return finite & (self.truth_xywh[:, 2:] > 0).all(axis=1)
+        seen = finite & (self.truth_xywh[:, 2:] > 0).all(axis=1)
+        return seen if self.cover is None else seen & (self.cover > 0)
+
+    @property
+    def scored(self) -> bool:
+        """Whether there is truth beside the box that starts it; GOT-10k's test set has none."""
+        return int(self.visible.sum()) > 1
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a benchmark's root holds.
+
+    Attributes:
+        sequences: Those that can be evaluated, in the benchmark's order; at least one.
+        skipped: (name, reason) of those that cannot, where the caller wanted to keep going.
+    """
+
+    sequences: tuple[Sequence, ...]
+    skipped: tuple[tuple[str, str], ...] = ()
 
 
 def find_sequences(roots: Iterable[str | Path], layout: str | None = None) -> tuple[Sequence, ...]:
