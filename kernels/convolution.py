@@ -26,19 +26,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import types
-from numba.extending import overload
 
-from binvision.kernels.isa import BLOCKING
 from binvision.kernels.jit import kernel
-from binvision.kernels.lanes import LANES, finish_channels, popcount
+from binvision.kernels.lanes import LANES, finish_channels
 from binvision.kernels.pack import pack_pixels
-from binvision.kernels.register_tile import sum_narrow, sum_wide
+from binvision.kernels.tile import new_tile, place_tile, sum_tile, tile_pixels, tile_stride
 
 __all__ = ["convolve"]
-
-_ROWS, _VECTORS, _VECTOR_BYTES = BLOCKING.rows, BLOCKING.vectors, BLOCKING.vector_bytes
-_TILE_SUMS = 4096  # 16 KiB: half of a small first-level cache
 
 
 @kernel
@@ -79,23 +73,20 @@ def convolve(
     scale, bias, slope, residual, residual_stride, out = epilogue
     bits, threshold, layout = packing
     channels = len(scale)
-    lanes = _VECTOR_BYTES // weights.itemsize
-    tile_stride = (channels + lanes + LANES - 1) // LANES * LANES
-    tile_pixels = max(1, _TILE_SUMS // (channels * _ROWS)) * _ROWS
-    tile = np.empty(tile_pixels * tile_stride + LANES, base.dtype)
-    tile = tile[-tile.ctypes.data % 64 // tile.itemsize :]  # from a cache line on
-    scratch = np.empty(0 if len(out) else tile_pixels * channels, np.float32)
-    windows = np.empty(tile_pixels, np.int64)
-    bases = np.empty(tile_pixels, np.int64)
-    words = np.empty(tile_pixels, np.int64)
+    pixels, stride = tile_pixels(channels), tile_stride(channels, weights.itemsize)
+    tile = new_tile(pixels * stride, base)
+    scratch = np.empty(0 if len(out) else pixels * channels, np.float32)
+    windows = np.empty(pixels, np.int64)
+    classes = np.empty(pixels, np.int64)
+    words = np.empty(pixels, np.int64)
     pixel_stop = row_stop * places[1]
-    for first in range(row_start * places[1], pixel_stop, tile_pixels):
-        count = min(tile_pixels, pixel_stop - first)
-        _place(windows, bases, words, first, count, places, row_class, column_class, layout)
-        _sum_tile(acts, windows, count, taps, weights, tile, tile_stride, channels, vector)
+    for first in range(row_start * places[1], pixel_stop, pixels):
+        count = min(pixels, pixel_stop - first)
+        place_tile(windows, classes, words, first, count, places, row_class, column_class, layout)
+        sum_tile(acts, windows, count, taps, weights, tile, stride, channels, vector)
         target, at = (out, first * channels) if len(out) else (scratch, 0)
         _finish_tile(
-            tile, tile_stride, base, bases, factor, scale, bias, slope, residual,
+            tile, stride, base, classes, factor, scale, bias, slope, residual,
             first * residual_stride, residual_stride, target, at, count, vector,
         )  # fmt: skip
         if len(bits):
@@ -103,136 +94,11 @@ def convolve(
 
 
 @kernel
-def _place(
-    windows: np.ndarray,
-    bases: np.ndarray,
-    words: np.ndarray,
-    first: int,
-    count: int,
-    places: np.ndarray,
-    row_class: np.ndarray,
-    column_class: np.ndarray,
-    layout: np.ndarray,
-) -> None:
-    """Write where each pixel of a tile has its window, its class in ``base``, and its bits.
-
-    Beyond ``count`` the last pixel is repeated: the tile's last block of rows sums it again, into
-    rows that are never read.
-    """
-    height, width = places[0], places[1]
-    row, x = divmod(first, width)
-    picture, y = divmod(row, height)
-    for i in range(len(windows)):
-        windows[i] = picture * places[2] + y * places[3] + x * places[4]
-        bases[i] = row_class[y] + column_class[x]
-        words[i] = layout[2] + picture * layout[3] + y * layout[4] + x * layout[5]
-        if i < count - 1:
-            x += 1
-            if x == width:
-                x, y = 0, y + 1
-                if y == height:
-                    y, picture = 0, picture + 1
-
-
-@kernel
-def _sum_tile(
-    acts: np.ndarray,
-    positions: np.ndarray,
-    count: int,
-    taps: np.ndarray,
-    weights: np.ndarray,
-    tile: np.ndarray,
-    tile_stride: int,
-    channels: int,
-    vector: bool,
-) -> None:
-    """Sum the windows of a tile, group by group and block of channels by block.
-
-    The last block of a group may reach beyond the group's channels: into the next group's, which
-    are written after it, or into the tile's spare columns.
-    """
-    groups, steps = taps.shape
-    lanes = _VECTOR_BYTES // weights.itemsize
-    group_channels = channels // groups
-    padded = (group_channels + lanes - 1) // lanes * lanes
-    flat_weights, flat_taps = weights.reshape(-1), taps.reshape(-1)
-    for group in range(groups):
-        group_taps = flat_taps[group * steps : (group + 1) * steps]
-        done = 0
-        while done < padded:
-            wide = padded - done >= _VECTORS * lanes
-            block = _VECTORS * lanes if wide else lanes
-            weight = (group * padded + done) * steps
-            column = group * group_channels + done
-            for i in range(0, count, _ROWS):
-                at = i * tile_stride + column
-                if not vector:
-                    for j in range(_ROWS):
-                        _sum_plain(
-                            acts, positions[i + j], group_taps, flat_weights, weight,
-                            tile, at + j * tile_stride, block,
-                        )  # fmt: skip
-                elif wide:
-                    sum_wide(
-                        acts, positions, i, group_taps, steps, flat_weights, weight,
-                        tile, at, tile_stride,
-                    )  # fmt: skip
-                else:
-                    sum_narrow(
-                        acts, positions, i, group_taps, steps, flat_weights, weight,
-                        tile, at, tile_stride,
-                    )  # fmt: skip
-            done += block
-
-
-@kernel
-def _sum_plain(
-    acts: np.ndarray,
-    position: int,
-    taps: np.ndarray,
-    weights: np.ndarray,
-    weight: int,
-    tile: np.ndarray,
-    at: int,
-    block: int,
-) -> None:
-    """Sum one window for ``block`` channels with plain loops."""
-    for o in range(block):
-        tile[at + o] = 0
-    for t in range(len(taps)):
-        for o in range(block):
-            place = position + taps[t]
-            tile[at + o] += _product(acts, place, weights[weight + t * block + o])
-
-
-def _product(acts, place, weight):  # type: ignore[no-untyped-def]
-    """Multiply what lies at ``place`` with one weight; its forms by element type are below."""
-
-
-@overload(_product)
-def _product_by_type(acts, place, weight):  # type: ignore[no-untyped-def]
-    if acts.dtype == types.uint64:
-        return lambda acts, place, weight: np.int32(popcount(acts[place] ^ weight))
-    if acts.dtype == types.float32:
-        return lambda acts, place, weight: acts[place] * weight
-    return _dot4
-
-
-def _dot4(acts, place, weight):  # type: ignore[no-untyped-def]
-    """Add the products of four bytes with the four signed bytes of ``weight``."""
-    total = np.int32(0)
-    for i in range(4):
-        signed = np.int32(weight << np.int32(24 - 8 * i)) >> np.int32(24)
-        total += np.int32(acts[place + i]) * signed
-    return total
-
-
-@kernel
 def _finish_tile(
     tile: np.ndarray,
     tile_stride: int,
     base: np.ndarray,
-    bases: np.ndarray,
+    classes: np.ndarray,
     factor: int,
     scale: np.ndarray,
     bias: np.ndarray,
@@ -249,7 +115,7 @@ def _finish_tile(
     channels = len(scale)
     whole = channels // LANES * LANES if vector else 0
     for i in range(count):
-        sums, kind = i * tile_stride, bases[i] * channels
+        sums, kind = i * tile_stride, classes[i] * channels
         added, target = residual_at + i * residual_stride, out_at + i * channels
         for o in range(0, whole, LANES):
             finish_channels(
