@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import typer
 
 from binvision import __version__
-from binvision.cli import demo, eval, export, info, models, track, train
+from binvision.cli import compare, demo, eval, export, info, models, track, train
 from binvision.errors import BinvisionError, MediaError, MissingExtraError, UsageError
 
 __all__ = ["app", "main"]
@@ -87,6 +87,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "info": info.info,
     "export": export.export,
     "eval": eval.evaluate,
+    "compare": compare.compare,
     "train": train.train,
 }
 for _name, _function in _COMMANDS.items():

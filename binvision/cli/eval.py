@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as json_module
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,8 +10,6 @@ import typer
 
 if TYPE_CHECKING:
     from binvision.trackers.evaluation.campaign import Campaign, Tracks
-    from binvision.trackers.evaluation.report import TrackerScores
-
 
 __all__ = ["Benchmark", "evaluate"]
 
@@ -63,11 +60,11 @@ def evaluate(
 
     Example: binvision eval folder --root sequences --model rb-siamfc --rival mil --out results
     """
-    from binvision.cli.tables import print_table
-    from binvision.trackers.evaluation import report
+    from binvision.cli import reporting
+    from binvision.trackers.evaluation.benchmarks import BENCHMARKS
     from binvision.trackers.evaluation.campaign import Campaign
     from binvision.trackers.evaluation.entrants import enter, parse_settings
-    from binvision.trackers.evaluation.results import ResultStore, write_atomically
+    from binvision.trackers.evaluation.results import ResultStore
     from binvision.trackers.evaluation.sequences import find_sequences
 
     layout = "otb" if benchmark is Benchmark.OTB else None
@@ -78,16 +75,10 @@ def evaluate(
         starts=starts,
         store=ResultStore(out / protocol) if out else None,
     )
-    scores = report.score_campaign(campaign, _run_with_progress(campaign, jobs))
-    text = json_module.dumps(report.to_json(campaign, scores, benchmark.value), indent=2)
-    title = _title(campaign, scores)
-    if out:
-        write_atomically(out / protocol / "report.json", text + "\n")
-        write_atomically(out / protocol / "report.md", report.markdown(scores, title))
-    if json:
-        print(text)
-    else:
-        print_table(report.table(scores, title))
+    reporting.check_plan(campaign, out)
+    tracks = _run_with_progress(campaign, jobs)
+    folder = out / protocol if out else None
+    reporting.hand_over(campaign, tracks, BENCHMARKS[benchmark.value], (), folder, json)
 
 
 def _run_with_progress(campaign: Campaign, jobs: int) -> Tracks:
@@ -123,8 +114,3 @@ def _run_with_progress(campaign: Campaign, jobs: int) -> Tracks:
                 bar, advance=len(sequence), description=f"{entrant.name}: {sequence.name}"
             ),
         )
-
-
-def _title(campaign: Campaign, scores: tuple[TrackerScores, ...]) -> str:
-    protocol = "one pass" if campaign.starts == 1 else f"{campaign.starts} starts"
-    return f"{len(campaign.sequences)} sequences, {protocol}, {scores[0].mean.frames} scored frames"

@@ -13,12 +13,11 @@ from typing import Protocol
 
 import numpy as np
 
-from binvision.errors import DataError, UsageError
+from binvision.errors import UsageError
 from binvision.media.images import read_image
-from binvision.trackers.evaluation.metrics import TrackScores, score_track
 from binvision.trackers.evaluation.sequences import Sequence
 
-__all__ = ["BoxTracker", "Track", "plan_runs", "run_tracker", "score_run"]
+__all__ = ["BoxTracker", "Track", "plan_runs", "run_tracker"]
 
 STARTS = (1, 4)
 
@@ -100,16 +99,6 @@ def run_tracker(tracker: BoxTracker, sequence: Sequence, run: range) -> Track:
         seconds[index] = time.perf_counter() - began
         boxes[index] = np.asarray(box, dtype=np.float64) + shift
     return Track(np.round(boxes, _BOX_DECIMALS), np.round(seconds, _TIME_DECIMALS))
-
-
-def score_run(track: Track, sequence: Sequence, run: range) -> TrackScores:
-    """Score one run on the frames that it visited and in which the target is visible."""
-    if len(track.boxes_xywh) != len(sequence):
-        raise DataError(
-            f"{sequence.name}: {len(track.boxes_xywh)} tracked boxes for {len(sequence)} frames"
-        )
-    scored = np.array([index for index in run if sequence.visible[index]])
-    return score_track(track.boxes_xywh[scored], sequence.truth_xywh[scored])
 
 
 def _forward_start(seen: np.ndarray, planned: int) -> int:

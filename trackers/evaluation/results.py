@@ -85,8 +85,8 @@ class ResultStore:
         return boxes, folder / f"{sequence}_time.txt"
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Write a text file beside its final place and rename it, making its folder if needed.
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Write a file beside its final place and rename it, making its folder if needed.
 
     Raises:
         SinkError: the folder or the file cannot be written.
@@ -95,7 +95,7 @@ def write_atomically(path: Path, text: str) -> None:
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_text(text, encoding="utf-8")
+        beside.write_bytes(content.encode() if isinstance(content, str) else content)
         os.replace(beside, path)
     except OSError as error:
         raise SinkError(f"{path}: cannot write: {error.strerror}") from error

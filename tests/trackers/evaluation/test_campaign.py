@@ -1,15 +1,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 
 import numpy as np
 import pytest
 
 from binvision.errors import DataError, SinkError, UsageError
 from binvision.media.boxes import read_boxes
-from binvision.trackers.evaluation import report
 from binvision.trackers.evaluation.campaign import Campaign, run_campaign
 from binvision.trackers.evaluation.results import ResultStore, write_atomically
+from binvision.trackers.evaluation.rules import RULES
+from binvision.trackers.evaluation.scores import TrackerScores
+from binvision.trackers.evaluation.scoring import score_campaign
 from binvision.trackers.evaluation.sequences import find_sequences
 from tests.support.sequences import CountingEntrant, StillEntrant, moving_boxes, write_sequence
 
@@ -25,12 +28,12 @@ def sequences(tmp_path):
     return find_sequences([tmp_path / "data"])
 
 
-def measure(campaign: Campaign, jobs: int = 1) -> tuple[report.TrackerScores, ...]:
-    return report.score_campaign(campaign, run_campaign(campaign, jobs=jobs))
+def measure(campaign: Campaign, jobs: int = 1) -> tuple[TrackerScores, ...]:
+    return score_campaign(campaign, run_campaign(campaign, jobs=jobs), RULES["folder"])
 
 
-def without_times(scores: tuple[report.TrackerScores, ...]) -> str:
-    rows = json.loads(json.dumps([report.asdict(score) for score in scores]))
+def without_times(scores: tuple[TrackerScores, ...]) -> str:
+    rows = json.loads(json.dumps([asdict(score) for score in scores]))
     for row in rows:
         row.pop("fps")
         for sequence in row["sequences"].values():
@@ -71,7 +74,7 @@ def test_a_killed_campaign_goes_on_where_it_stood(tmp_path, sequences, limit):
     assert killed.starts() == limit + 1 + 4 * (len(sequences) - finished)
     assert sorted(calls) == [sequence.name for sequence in sequences]
     undisturbed = Campaign((CountingEntrant(tmp_path / "log2"),), sequences, 4, None)
-    assert without_times(report.score_campaign(resumed, tracks)) == without_times(
+    assert without_times(score_campaign(resumed, tracks, RULES["folder"])) == without_times(
         measure(undisturbed)
     )
 
