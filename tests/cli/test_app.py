@@ -19,7 +19,6 @@ COMMANDS = [
     ("info",),
     ("export",),
     ("eval",),
-    ("compare",),
     ("train",),
 ]
 
