@@ -34,7 +34,8 @@ from binvision.errors import BinvisionError, DataError
 from binvision.trackers.evaluation.campaign import Campaign, run_campaign
 from binvision.trackers.evaluation.entrants import Entrant, enter, parse_settings
 from binvision.trackers.evaluation.metrics import bootstrap_interval
-from binvision.trackers.evaluation.report import score_campaign
+from binvision.trackers.evaluation.rules import RULES
+from binvision.trackers.evaluation.scoring import score_campaign
 from binvision.trackers.evaluation.sequences import Sequence, find_sequences
 
 # Only what steers the loop; sizes and response scale belong to the trained network. Search sizes
@@ -118,7 +119,7 @@ def run_trial(entrant: Entrant, clips: tuple[Sequence, ...], settings: dict[str,
     """Measure one combination; runs in a process of the pool."""
     changed = Entrant(entrant.name, entrant.kind, entrant.source, tuple(settings.items()))
     campaign = Campaign((changed,), clips, STARTS, None)
-    (score,) = score_campaign(campaign, run_campaign(campaign))
+    (score,) = score_campaign(campaign, run_campaign(campaign), RULES["folder"])
     return Trial(settings, tuple(score.sequences[clip.name].mean.ao for clip in clips))
 
 

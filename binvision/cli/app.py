@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import typer
 
 from binvision import __version__
-from binvision.cli import demo, eval, export, info, models, track, train
+from binvision.cli import compare, demo, eval, export, info, models, track, train
 from binvision.errors import BinvisionError, MediaError, MissingExtraError, UsageError
 
 __all__ = ["app", "main"]
@@ -48,10 +48,7 @@ app = typer.Typer(
 
 
 class _InterruptedError(Exception):
-    """Ctrl-C inside a command, with what it says of it.
-
-    Typer would turn KeyboardInterrupt into a silent exit.
-    """
+    """Ctrl-C inside a command. Typer would turn KeyboardInterrupt into a silent exit."""
 
 
 def _command(function: Callable[..., None]) -> Callable[..., None]:
@@ -60,7 +57,7 @@ def _command(function: Callable[..., None]) -> Callable[..., None]:
         try:
             function(*args, **kwargs)
         except KeyboardInterrupt as interrupt:
-            raise _InterruptedError(*interrupt.args) from interrupt
+            raise _InterruptedError from interrupt
 
     return run
 
@@ -90,6 +87,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "info": info.info,
     "export": export.export,
     "eval": eval.evaluate,
+    "compare": compare.compare,
     "train": train.train,
 }
 for _name, _function in _COMMANDS.items():
@@ -116,8 +114,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _run(arguments: list[str], debug: bool) -> int:
     try:
         code = app(arguments, prog_name="binvision", standalone_mode=False)
-    except _InterruptedError as interrupt:
-        return _fail("; ".join(("interrupted", *map(str, interrupt.args))), INTERRUPTED)
+    except _InterruptedError:
+        return _fail("interrupted", INTERRUPTED)
     except Exception as error:
         if debug:
             traceback.print_exc()

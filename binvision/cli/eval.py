@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as json_module
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,9 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from binvision.trackers.evaluation.campaign import Campaign
-    from binvision.trackers.evaluation.report import TrackerScores
-
+    from binvision.trackers.evaluation.campaign import Campaign, Tracks
 
 __all__ = ["Benchmark", "evaluate"]
 
@@ -22,10 +19,6 @@ class Benchmark(str, Enum):
 
     FOLDER = "folder"
     OTB = "otb"
-
-
-# Whose report the figures follow.
-_PROTOCOLS = {Benchmark.FOLDER: "got10k", Benchmark.OTB: "otb"}
 
 
 def evaluate(
@@ -51,9 +44,6 @@ def evaluate(
         int, typer.Option(help="1: one pass from the first box. 4: forward and backward starts.")
     ] = 1,
     jobs: Annotated[int, typer.Option(min=1, help="Processes, one thread each.")] = 1,
-    keep_going: Annotated[
-        bool, typer.Option("--keep-going", help="Leave out sequences that fail, and name them.")
-    ] = False,
     out: Annotated[
         Path | None,
         typer.Option(help="Folder for results and reports; finished sequences are not run again."),
@@ -70,12 +60,11 @@ def evaluate(
 
     Example: binvision eval folder --root sequences --model rb-siamfc --rival mil --out results
     """
-    from binvision.cli.campaigning import run_with_progress
-    from binvision.cli.tables import print_table
-    from binvision.trackers.evaluation import report
+    from binvision.cli import reporting
+    from binvision.trackers.evaluation.benchmarks import BENCHMARKS
     from binvision.trackers.evaluation.campaign import Campaign
     from binvision.trackers.evaluation.entrants import enter, parse_settings
-    from binvision.trackers.evaluation.results import ResultStore, write_atomically
+    from binvision.trackers.evaluation.results import ResultStore
     from binvision.trackers.evaluation.sequences import find_sequences
 
     layout = "otb" if benchmark is Benchmark.OTB else None
@@ -84,23 +73,44 @@ def evaluate(
         entrants=enter(model or [], rival or [], parse_settings(set_ or [])),
         sequences=find_sequences(root, layout),
         starts=starts,
-        store=ResultStore.of_benchmark(out, benchmark.value, _PROTOCOLS[benchmark], starts)
-        if out
-        else None,
+        store=ResultStore(out / protocol) if out else None,
     )
-    campaign, tracks, _ = run_with_progress(campaign, jobs=jobs, keep_going=keep_going)
-    scores = report.score_campaign(campaign, tracks)
-    text = json_module.dumps(report.to_json(campaign, scores, benchmark.value), indent=2)
-    title = _title(campaign, scores)
-    if out:
-        write_atomically(out / protocol / "report.json", text + "\n")
-        write_atomically(out / protocol / "report.md", report.markdown(scores, title))
-    if json:
-        print(text)
-    else:
-        print_table(report.table(scores, title))
+    reporting.check_plan(campaign, out)
+    tracks = _run_with_progress(campaign, jobs)
+    folder = out / protocol if out else None
+    reporting.hand_over(campaign, tracks, BENCHMARKS[benchmark.value], (), folder, json)
 
 
-def _title(campaign: Campaign, scores: tuple[TrackerScores, ...]) -> str:
-    protocol = "one pass" if campaign.starts == 1 else f"{campaign.starts} starts"
-    return f"{len(campaign.sequences)} sequences, {protocol}, {scores[0].mean.frames} scored frames"
+def _run_with_progress(campaign: Campaign, jobs: int) -> Tracks:
+    """Run the campaign behind one bar, on stderr, that counts frames."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    from binvision.trackers.evaluation.campaign import run_campaign
+
+    frames = sum(map(len, campaign.sequences)) * len(campaign.entrants)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("frames"),
+        TimeRemainingColumn(),
+    )
+    console = Console(stderr=True)
+    with Progress(
+        *columns, console=console, disable=not console.is_terminal, transient=True
+    ) as progress:
+        bar = progress.add_task("evaluating", total=frames)
+        return run_campaign(
+            campaign,
+            jobs=jobs,
+            on_done=lambda entrant, sequence: progress.update(
+                bar, advance=len(sequence), description=f"{entrant.name}: {sequence.name}"
+            ),
+        )

@@ -1,7 +1,7 @@
 """A packed model in memory: a list of steps over named values, and the tensors they use.
 
 The steps run in order. Each reads one or more values (the input image or earlier outputs) and
-defines one new value. What each operation means is written in :mod:`binvision.runtime.schema`.
+defines one new value. What each operation means is written in :mod:`binvision.runtime.operations`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class Step:
     """One operation of the network.
 
     Attributes:
-        op: Operation, a key of ``binvision.runtime.schema.OPS``.
+        op: Operation, a key of ``binvision.runtime.operations.OPS``.
         name: Unique name; the layer of the trained network that it came from.
         inputs: Names of the values it reads, in order.
         output: Name of the value it defines.

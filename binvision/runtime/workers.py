@@ -7,7 +7,7 @@ import weakref
 from collections.abc import Sequence
 from time import perf_counter
 
-from binvision.runtime.plan import Task
+from binvision.runtime.draft import Task
 
 __all__ = ["Workers"]
 

@@ -19,6 +19,7 @@ COMMANDS = [
     ("info",),
     ("export",),
     ("eval",),
+    ("compare",),
     ("train",),
 ]
 

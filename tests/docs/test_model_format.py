@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from binvision import runtime
-from binvision.runtime.schema import FORMAT_VERSION, OPS
+from binvision.runtime.operations import OPS
+from binvision.runtime.schema import FORMAT_VERSION
 from tests.support.repository import ROOT
 
 REFERENCE = ROOT / "docs" / "reference"

@@ -171,6 +171,7 @@ def _help_lines(text: str) -> list[str]:
 
 def _argument_name(parameter: Parameter) -> str:
     (name,) = parameter.names
+    name += "..." if parameter.repeatable else ""
     return name if parameter.required else f"[{name}]"
 
 

@@ -1,14 +1,11 @@
-"""Scores of a track against its ground truth.
+"""Measures of a track against its ground truth, frame by frame, and the curves made of them.
 
-Overlap and centre distance come from the got10k toolkit, the field's common engine. What the
-toolkit buries in its experiment classes (curves, thresholds, which frames count) is stated here.
-
-First frame, where the tracker is handed the truth: GOT-10k leaves it out of AO and SR, OTB keeps
-it in its curves. Each score follows its own protocol, so AO and the success AUC of one track
-differ a little. Frames whose target is absent (`Sequence.visible`) count in neither.
+Overlap and centre distance come from the got10k toolkit, the field's common engine; it buries the
+curves in its experiment classes, so they are stated here. Which frames count, and how sequences
+are averaged, differs between the benchmarks: see `scoring`.
 
 References:
-    Huang, Zhao, Huang: GOT-10k, TPAMI 2021, arXiv 1810.11981 (AO, SR).
+    Huang, Zhao, Huang: GOT-10k, TPAMI 2021, arXiv 1810.11981 (average overlap).
     Wu, Lim, Yang: Object Tracking Benchmark, TPAMI 2015, doi 10.1109/TPAMI.2014.2388226
     (success and precision plots).
     Müller et al.: TrackingNet, ECCV 2018, arXiv 1803.10794, section 4.2 (normalised precision).
@@ -16,8 +13,7 @@ References:
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 from types import ModuleType
 
 import numpy as np
@@ -25,14 +21,16 @@ import numpy as np
 from binvision.errors import DataError, MissingExtraError
 
 __all__ = [
-    "TrackScores",
+    "NORMALISED_THRESHOLDS",
+    "PRECISION_AT_PX",
+    "PRECISION_THRESHOLDS_PX",
+    "SUCCESS_THRESHOLDS",
     "bootstrap_interval",
     "center_errors_px",
     "normalised_center_errors",
     "normalised_precision_curve",
     "overlaps",
     "precision_curve",
-    "score_track",
     "success_curve",
 ]
 
@@ -42,109 +40,72 @@ NORMALISED_THRESHOLDS = np.linspace(0, 0.5, 51)
 PRECISION_AT_PX = 20
 
 
-@dataclass(frozen=True)
-class TrackScores:
-    """Scores of one track, each in 0..1, higher is better.
+def overlaps(
+    tracked_xywh: np.ndarray, truth_xywh: np.ndarray, bound_wh: tuple[int, int] | None = None
+) -> np.ndarray:
+    """Intersection over union of each pair of boxes.
 
-    Attributes:
-        ao: Average overlap (GOT-10k), first frame left out.
-        sr50: Share of frames with overlap above 0.5 (GOT-10k), first frame left out.
-        sr75: The same above 0.75.
-        success_auc: Mean of the success curve (OTB), first frame kept.
-        precision: Share of frames whose centre is within 20 pixels (OTB), first frame kept.
-        normalised_precision: Mean of the normalised precision curve (TrackingNet), first frame
-            kept.
-        frames: Number of frames that `ao` averages.
-    """
-
-    ao: float
-    sr50: float
-    sr75: float
-    success_auc: float
-    precision: float
-    normalised_precision: float
-    frames: int
-
-
-def score_track(tracked_xywh: np.ndarray, truth_xywh: np.ndarray) -> TrackScores:
-    """Score the frames of one run, in the order in which they were tracked.
+    A box that is not finite overlaps nothing; the toolkit would answer NaN, and one NaN hides a
+    whole sequence.
 
     Args:
-        tracked_xywh: float ``[N, 4]``, pixels; row 0 is the start and counts as the truth itself.
-        truth_xywh: float ``[N, 4]``, the same frames, every box with area; N >= 2.
-
-    Raises:
-        DataError: shapes differ, or fewer than two frames.
-        MissingExtraError: the got10k toolkit is not installed.
-    """
-    tracked, truth = _as_pair(tracked_xywh, truth_xywh)
-    if len(truth) < 2:
-        raise DataError(f"cannot score a track of {len(truth)} frames; expected at least 2")
-    tracked = np.concatenate([truth[:1], tracked[1:]])
-    overlap = overlaps(tracked, truth)
-    followed = overlap[1:]
-    return TrackScores(
-        ao=float(followed.mean()),
-        sr50=float((followed > 0.5).mean()),
-        sr75=float((followed > 0.75).mean()),
-        success_auc=float(success_curve(overlap).mean()),
-        precision=float(precision_curve(center_errors_px(tracked, truth))[PRECISION_AT_PX]),
-        normalised_precision=float(
-            normalised_precision_curve(normalised_center_errors(tracked, truth)).mean()
-        ),
-        frames=len(followed),
-    )
-
-
-def overlaps(tracked_xywh: np.ndarray, truth_xywh: np.ndarray) -> np.ndarray:
-    """Intersection over union of each pair of boxes, not clipped to the image.
-
-    A tracked box that is not finite overlaps nothing; the toolkit would answer NaN, and one NaN
-    hides a whole sequence.
+        tracked_xywh: float ``[N, 4]``, pixels.
+        truth_xywh: float ``[N, 4]``, pixels.
+        bound_wh: Picture size to which both boxes are clipped first (GOT-10k); None: not clipped.
 
     Returns:
         float64 ``[N]`` in 0..1.
+
+    Raises:
+        DataError: the shapes differ or are not ``[N, 4]``.
+        MissingExtraError: the got10k toolkit is not installed.
     """
     tracked, truth = _as_pair(tracked_xywh, truth_xywh)
-    lost = ~np.isfinite(tracked).all(axis=1)
-    # The toolkit's `bound=` argument writes into the arrays it is given: it is never passed.
-    overlap = _toolkit().rect_iou(np.where(lost[:, None], 0.0, tracked), truth)
-    return np.where(lost, 0.0, overlap)
+    lost = ~np.isfinite(np.concatenate([tracked, truth], axis=1)).all(axis=1)
+    # The toolkit clips into the arrays that it is given; these are new.
+    pair = (np.where(lost[:, None], 0.0, boxes) for boxes in (tracked, truth))
+    return np.where(lost, 0.0, _toolkit().rect_iou(*pair, bound=bound_wh))
 
 
 def center_errors_px(tracked_xywh: np.ndarray, truth_xywh: np.ndarray) -> np.ndarray:
-    """Distance between box centres in pixels, infinite where the tracked box is not finite.
+    """Distance between box centres in pixels, infinite where a box is not finite.
 
     Returns:
         float64 ``[N]``, >= 0.
+
+    Raises:
+        DataError: the shapes differ or are not ``[N, 4]``.
+        MissingExtraError: the got10k toolkit is not installed.
     """
     tracked, truth = _as_pair(tracked_xywh, truth_xywh)
-    errors = _toolkit().center_error(tracked, truth)
-    return np.where(np.isfinite(tracked).all(axis=1), errors, np.inf)
+    return _infinite_where_undefined(_toolkit().center_error, tracked, truth)
 
 
 def normalised_center_errors(tracked_xywh: np.ndarray, truth_xywh: np.ndarray) -> np.ndarray:
     """Distance between box centres, x in widths and y in heights of the true box.
 
     Returns:
-        float64 ``[N]``, >= 0, infinite where the tracked box is not finite.
+        float64 ``[N]``, >= 0, infinite where a box is not finite or the true one has no area.
+
+    Raises:
+        DataError: the shapes differ or are not ``[N, 4]``.
     """
     tracked, truth = _as_pair(tracked_xywh, truth_xywh)
-    offset = (tracked[:, :2] + tracked[:, 2:] / 2) - (truth[:, :2] + truth[:, 2:] / 2)
-    errors = np.sqrt(np.square(offset / truth[:, 2:]).sum(axis=1))
-    return np.where(np.isfinite(tracked).all(axis=1), errors, np.inf)
+    sizeless = (truth[:, 2:] <= 0).any(axis=1)
+    errors = _infinite_where_undefined(_normalised_distance, tracked, truth)
+    return np.where(sizeless, np.inf, errors)
 
 
-def success_curve(overlap: np.ndarray) -> np.ndarray:
-    """Share of frames whose overlap is above 0, 0.05, ..., 1.
+def success_curve(overlap: np.ndarray, thresholds: np.ndarray = SUCCESS_THRESHOLDS) -> np.ndarray:
+    """Share of frames whose overlap is above each threshold: OTB's 0, 0.05, ..., 1, or others.
 
     Above, not at least: a perfect track scores 0 at the last threshold and an AUC of 20/21, in
     the toolkit as in the official code.
 
     Returns:
-        float64 ``[21]``.
+        float64 ``[len(thresholds)]``.
     """
-    return (overlap[:, None] > SUCCESS_THRESHOLDS).mean(axis=0)
+    return (overlap[:, None] > thresholds).mean(axis=0)
 
 
 def precision_curve(errors_px: np.ndarray) -> np.ndarray:
@@ -165,16 +126,38 @@ def normalised_precision_curve(errors: np.ndarray) -> np.ndarray:
     return (errors[:, None] <= NORMALISED_THRESHOLDS).mean(axis=0)
 
 
-def bootstrap_interval(values: Iterable[float], *, resamples: int = 10_000) -> tuple[float, float]:
+def bootstrap_interval(
+    values: Iterable[float], weights: Iterable[float] | None = None, *, resamples: int = 10_000
+) -> tuple[float, float]:
     """95 % percentile interval of the mean over sequences, by resampling sequences.
 
     It answers how far the mean would move with other sequences of the same kind. The seed is
     fixed: the same values give the same interval.
+
+    Args:
+        values: One score a sequence.
+        weights: What each counts in the mean; None: all the same.
+        resamples: How often to resample.
     """
     sample = np.array(list(values), dtype=np.float64)
+    weight = np.ones(len(sample)) if weights is None else np.array(list(weights), np.float64)
     picks = np.random.default_rng(0).integers(len(sample), size=(resamples, len(sample)))
-    low, high = np.percentile(sample[picks].mean(axis=1), [2.5, 97.5])
+    means = (sample * weight)[picks].sum(axis=1) / weight[picks].sum(axis=1)
+    low, high = np.percentile(means, [2.5, 97.5])
     return float(low), float(high)
+
+
+def _normalised_distance(tracked: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    offset = (tracked[:, :2] + tracked[:, 2:] / 2) - (truth[:, :2] + truth[:, 2:] / 2)
+    return np.hypot(*(offset / truth[:, 2:]).T)
+
+
+def _infinite_where_undefined(
+    measure: Callable[[np.ndarray, np.ndarray], np.ndarray], tracked: np.ndarray, truth: np.ndarray
+) -> np.ndarray:
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        errors = np.asarray(measure(tracked, truth), np.float64)
+    return np.where(np.isnan(errors), np.inf, errors)
 
 
 def _as_pair(tracked_xywh: np.ndarray, truth_xywh: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

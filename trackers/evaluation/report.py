@@ -1,104 +1,166 @@
-"""From tracks to numbers and tables.
+"""The report of an evaluation: what was measured, on what, with which result; as JSON on disk.
 
-Every mean is taken over sequences, each counting the same however long it is (OTB's way); within
-a sequence a score is first averaged over its runs. `ao_pooled` alone averages over all frames of
-all sequences, as GOT-10k's server does.
+``report.json`` holds all that tables, plots and ``binvision compare`` show. Format 2 added curves,
+attributes, skipped sequences and averages over frames to format 1.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import platform
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
 
 import cv2
 import numpy as np
-from rich.box import SIMPLE_HEAD
-from rich.table import Table
 
+from binvision.errors import DataError
+from binvision.trackers.evaluation.benchmarks import BENCHMARKS
 from binvision.trackers.evaluation.campaign import Campaign, Tracks
-from binvision.trackers.evaluation.entrants import Entrant
-from binvision.trackers.evaluation.metrics import TrackScores, bootstrap_interval
-from binvision.trackers.evaluation.protocols import Track, plan_runs, score_run
-from binvision.trackers.evaluation.sequences import Sequence
+from binvision.trackers.evaluation.decoding import decode
+from binvision.trackers.evaluation.rules import Rules, rules_for
+from binvision.trackers.evaluation.scores import TrackerScores
+from binvision.trackers.evaluation.scoring import score_campaign
 
-__all__ = [
-    "SequenceScores",
-    "TrackerScores",
-    "machine",
-    "markdown",
-    "score_campaign",
-    "table",
-    "to_json",
-]
+__all__ = ["FORMAT", "Report", "SequenceFacts", "Skipped", "machine", "make_report", "read_report"]
+
+FORMAT = 2
 
 
 @dataclass(frozen=True)
-class SequenceScores:
-    """Scores of one tracker on one sequence.
+class SequenceFacts:
+    """What a reader needs to know of a sequence.
 
     Attributes:
-        mean: Mean over the runs.
-        runs: Each run, in the order of `protocols.plan_runs`.
-        updates: Frames tracked in all runs, first frames (initialisation) left out.
-        seconds: Time inside the tracker for those; decoding is not in it.
+        layout: Layout of its folder.
+        frames: Pictures.
+        attributes: Names of what makes it hard; empty where the benchmark has none.
     """
 
-    mean: TrackScores
-    runs: tuple[TrackScores, ...]
-    updates: int
-    seconds: float
+    layout: str
+    frames: int
+    attributes: tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class TrackerScores:
-    """Scores of one tracker on all sequences.
+class Skipped:
+    """A sequence that was left out, and why."""
+
+    sequence: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """Result of an evaluation, or several of them put side by side.
 
     Attributes:
-        identity: What exactly was measured, see `entrants.Entrant.identity`.
-        mean: Mean over the sequences.
-        ao_interval: 95 % bootstrap interval of ``mean.ao`` over sequences.
-        ao_pooled: Average overlap over all scored frames of all sequences.
-        fps: Frames a second inside the tracker over everything.
+        benchmark: Name of the benchmark, as ``binvision eval`` takes it.
+        protocol: Whose official report the figures follow: ``"got10k"``, ``"otb"``, ``"uav"``.
+        starts: Runs a sequence, 1 or 4.
+        date: Day of the report, ISO 8601.
+        machine: CPU and library versions.
+        sequences: What was tracked.
+        skipped: What was left out.
+        trackers: Scores, the best tracker first.
     """
 
-    name: str
-    identity: dict[str, object]
-    mean: TrackScores
-    ao_interval: tuple[float, float]
-    ao_pooled: float
-    fps: float
-    sequences: dict[str, SequenceScores]
+    benchmark: str
+    protocol: str
+    starts: int
+    date: str
+    machine: dict[str, str]
+    sequences: dict[str, SequenceFacts]
+    skipped: tuple[Skipped, ...]
+    trackers: tuple[TrackerScores, ...]
+
+    @property
+    def rules(self) -> Rules:
+        """How its figures were counted."""
+        return rules_for(self.benchmark, self.protocol)
+
+    @property
+    def heading(self) -> str:
+        """Name of the benchmark for people; sets of one's own are counted."""
+        title = BENCHMARKS[self.benchmark].title if self.benchmark in BENCHMARKS else self.benchmark
+        return f"{len(self.sequences)} {title}" if title.startswith("sequences") else title
+
+    @property
+    def title(self) -> str:
+        """What was done, in a line."""
+        runs = "one pass" if self.starts == 1 else f"{self.starts} starts"
+        scored = self.trackers[0].mean.frames
+        return f"{len(self.sequences)} sequences, {runs}, {scored} scored frames"
+
+    def to_json(self) -> str:
+        """The content of ``report.json``; numbers keep all their digits."""
+        thresholds = {name: values.tolist() for name, values in self.rules.curves.items()}
+        head = {"format": FORMAT, "average": self.rules.average, "ranked_by": self.rules.ranked_by}
+        document = head | asdict(self)
+        trackers = document.pop("trackers")
+        document |= {"thresholds": thresholds, "trackers": trackers}
+        return json.dumps(document, indent=2, allow_nan=False) + "\n"
 
 
-def score_campaign(campaign: Campaign, tracks: Tracks) -> tuple[TrackerScores, ...]:
-    """Score everything that `campaign.run_campaign` returned, best AO first.
+def make_report(
+    campaign: Campaign,
+    tracks: Tracks,
+    *,
+    benchmark: str,
+    protocol: str,
+    skipped: tuple[tuple[str, str], ...] = (),
+) -> Report:
+    """Score a finished campaign.
+
+    Args:
+        campaign: What was run.
+        tracks: What `campaign.run_campaign` returned.
+        benchmark: Name of the benchmark.
+        protocol: ``"got10k"``, ``"otb"`` or ``"uav"``.
+        skipped: Names of sequences that were left out, and why.
 
     Raises:
-        DataError: a stored track does not fit its sequence.
+        DataError: a track does not fit its sequence, or a sequence has nothing to score.
         MissingExtraError: the got10k toolkit is not installed.
     """
-    scores = (_score_tracker(entrant, campaign, tracks) for entrant in campaign.entrants)
-    return tuple(sorted(scores, key=lambda score: -score.mean.ao))
-
-
-def to_json(campaign: Campaign, scores: tuple[TrackerScores, ...], benchmark: str) -> dict:
-    """Everything a reader needs to judge and repeat the figures, as JSON-able values."""
-    return {
-        "format": 1,
-        "benchmark": benchmark,
-        "starts": campaign.starts,
-        "date": date.today().isoformat(),
-        "machine": machine(),
-        "sequences": {
-            sequence.name: {"layout": sequence.layout, "frames": len(sequence)}
+    return Report(
+        benchmark=benchmark,
+        protocol=protocol,
+        starts=campaign.starts,
+        date=date.today().isoformat(),
+        machine=machine(),
+        sequences={
+            sequence.name: SequenceFacts(sequence.layout, len(sequence), sequence.attributes)
             for sequence in campaign.sequences
         },
-        "trackers": [asdict(score) for score in scores],
-    }
+        skipped=tuple(Skipped(name, reason) for name, reason in skipped),
+        trackers=score_campaign(campaign, tracks, rules_for(benchmark, protocol)),
+    )
+
+
+def read_report(path: Path) -> Report:
+    """Read a ``report.json``.
+
+    Raises:
+        DataError: it is missing, damaged, or of another format.
+    """
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(
+            f"{path}: cannot read a report: {error}; expected the report.json of binvision eval"
+        ) from error
+    found = document.get("format") if isinstance(document, dict) else None
+    if found != FORMAT:
+        raise DataError(
+            f"{path}: report of format {found}, expected {FORMAT}; run its binvision eval again: "
+            f"finished sequences are not run again"
+        )
+    report = decode(Report, document, str(path))
+    _check(report, path)
+    return report
 
 
 def machine() -> dict[str, str]:
@@ -112,97 +174,23 @@ def machine() -> dict[str, str]:
     }
 
 
-_COLUMNS = (
-    ("AO", "ao"),
-    ("SR.50", "sr50"),
-    ("SR.75", "sr75"),
-    ("AUC", "success_auc"),
-    ("P20", "precision"),
-    ("NP", "normalised_precision"),
-)
-
-
-def table(scores: tuple[TrackerScores, ...], title: str) -> Table:
-    """Ranked table for the terminal."""
-    header, rows = _cells(scores)
-    result = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for index, name in enumerate(header):
-        result.add_column(name, justify="right" if index else "left", no_wrap=True)
-    for row in rows:
-        result.add_row(*row)
-    return result
-
-
-def markdown(scores: tuple[TrackerScores, ...], title: str) -> str:
-    """Ranked table, then AO by sequence."""
-    header, rows = _cells(scores)
-    by_sequence = [
-        [sequence, *(f"{score.sequences[sequence].mean.ao:.3f}" for score in scores)]
-        for sequence in scores[0].sequences
-    ]
-    return (
-        f"# {title}\n\n{_markdown_table(header, rows)}\n"
-        f"## AO by sequence\n\n"
-        f"{_markdown_table(['sequence', *(score.name for score in scores)], by_sequence)}"
-    )
-
-
-def _score_tracker(entrant: Entrant, campaign: Campaign, tracks: Tracks) -> TrackerScores:
-    sequences = {
-        sequence.name: _score_sequence(sequence, campaign, tracks[entrant.name, sequence.name])
-        for sequence in campaign.sequences
-    }
-    runs = [run for sequence in sequences.values() for run in sequence.runs]
-    seconds = sum(sequence.seconds for sequence in sequences.values())
-    return TrackerScores(
-        name=entrant.name,
-        identity=entrant.identity(),
-        mean=_mean([sequence.mean for sequence in sequences.values()]),
-        ao_interval=bootstrap_interval([sequence.mean.ao for sequence in sequences.values()]),
-        ao_pooled=float(np.average([r.ao for r in runs], weights=[r.frames for r in runs])),
-        fps=sum(sequence.updates for sequence in sequences.values()) / max(seconds, 1e-9),
-        sequences=sequences,
-    )
-
-
-def _score_sequence(
-    sequence: Sequence, campaign: Campaign, tracks: tuple[Track, ...]
-) -> SequenceScores:
-    runs = plan_runs(sequence.visible, campaign.starts)
-    scores = tuple(score_run(track, sequence, run) for track, run in zip(tracks, runs, strict=True))
-    seconds = [track.seconds[run[1:]] for track, run in zip(tracks, runs, strict=True)]
-    return SequenceScores(
-        mean=_mean(scores),
-        runs=scores,
-        updates=sum(map(len, seconds)),
-        seconds=float(sum(map(np.sum, seconds))),
-    )
-
-
-def _mean(scores: Iterable[TrackScores]) -> TrackScores:
-    """Mean of each score with equal weights; frames are added up."""
-    rows = [asdict(score) for score in scores]
-    means = {key: float(np.mean([row[key] for row in rows])) for key in rows[0]}
-    return TrackScores(**means | {"frames": sum(row["frames"] for row in rows)})
-
-
-def _cells(scores: tuple[TrackerScores, ...]) -> tuple[list[str], list[list[str]]]:
-    header = ["tracker", *(title for title, _ in _COLUMNS), "95 % of AO", "fps"]
-    rows = [
-        [
-            score.name,
-            *(f"{getattr(score.mean, key):.3f}" for _, key in _COLUMNS),
-            "{:.3f} - {:.3f}".format(*score.ao_interval),
-            f"{score.fps:.1f}",
-        ]
-        for score in scores
-    ]
-    return header, rows
-
-
-def _markdown_table(header: list[str], rows: list[list[str]]) -> str:
-    rule = ["---", *["---:"] * (len(header) - 1)]
-    return "".join(f"| {' | '.join(row)} |\n" for row in (header, rule, *rows))
+def _check(report: Report, path: Path) -> None:
+    """What types do not say: every tracker has every sequence, attribute and point of a curve."""
+    if not report.trackers:
+        raise DataError(f"{path}: no tracker in it; expected at least one")
+    attributes = {name for facts in report.sequences.values() for name in facts.attributes}
+    wanted = {name: len(values) for name, values in report.rules.curves.items()}
+    for tracker in report.trackers:
+        for what, found, expected in (
+            ("sequences", tracker.sequences.keys(), report.sequences.keys()),
+            ("attributes", tracker.attributes.keys(), attributes),
+        ):
+            if found != expected:
+                odd = ", ".join(sorted(found ^ expected))
+                raise DataError(f"{path}: {what} of {tracker.name} and of the report differ: {odd}")
+        points = {name: len(curve) for name, curve in tracker.curves.items()}
+        if points != wanted:
+            raise DataError(f"{path}: curves of {tracker.name}: expected {wanted}, found {points}")
 
 
 def _cpu_name() -> str:

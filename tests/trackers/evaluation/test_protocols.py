@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from binvision.errors import DataError, SourceError, UsageError
-from binvision.trackers.evaluation.protocols import Track, plan_runs, run_tracker, score_run
+from binvision.trackers.evaluation.protocols import Track, plan_runs, run_tracker
+from binvision.trackers.evaluation.rules import RULES
+from binvision.trackers.evaluation.scoring import score_run
 from binvision.trackers.evaluation.sequences import find_sequences
 from tests.support.sequences import StillTracker, moving_boxes, write_sequence
 
@@ -85,7 +87,9 @@ def test_a_backward_run_starts_from_the_truth_of_its_frame(tmp_path):
     np.testing.assert_array_equal(track.boxes_xywh[:5], np.tile([8.0, 5, 10, 8], (5, 1)))
     # The still box is 1, 2, 3, 4 pixels off its 10 pixels: overlap (10 - d) / (10 + d).
     expected = np.mean([(10 - d) / (10 + d) for d in (1, 2, 3, 4)])
-    assert score_run(track, sequence, run).ao == pytest.approx(expected, abs=1e-12)
+    assert score_run(track, sequence, run, RULES["folder"]).scores.ao == pytest.approx(
+        expected, abs=1e-12
+    )
 
 
 def test_absent_frames_are_tracked_but_not_scored(tmp_path):
@@ -94,7 +98,7 @@ def test_absent_frames_are_tracked_but_not_scored(tmp_path):
     write_sequence(tmp_path, "a", boxes)
     (sequence,) = find_sequences([tmp_path])
     track = run_tracker(StillTracker(), sequence, range(4))
-    scores = score_run(track, sequence, range(4))
+    scores = score_run(track, sequence, range(4), RULES["folder"]).scores
     assert np.isfinite(track.boxes_xywh).all()
     assert scores.frames == 2
     assert scores.ao == pytest.approx((8 / 12 + 7 / 13) / 2, abs=1e-12)
@@ -105,7 +109,7 @@ def test_a_track_of_another_length_is_refused(tmp_path):
     (sequence,) = find_sequences([tmp_path])
     short = Track(np.zeros((3, 4)), np.zeros(3))
     with pytest.raises(DataError, match="a: 3 tracked boxes for 4 frames"):
-        score_run(short, sequence, range(4))
+        score_run(short, sequence, range(4), RULES["folder"])
 
 
 def test_an_unreadable_picture_is_named(tmp_path):

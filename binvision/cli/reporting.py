@@ -1,0 +1,112 @@
+"""What ``binvision eval`` hands over: a table, files in ``--out``, and ZIPs for a server."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from binvision.errors import UsageError
+
+if TYPE_CHECKING:
+    from binvision.trackers.evaluation.benchmarks import Benchmark
+    from binvision.trackers.evaluation.campaign import Campaign, Tracks
+    from binvision.trackers.evaluation.report import Report
+
+__all__ = ["check_plan", "hand_over"]
+
+
+def check_plan(campaign: Campaign, out: Path | None) -> None:
+    """Refuse before the work what could not be handed over after it.
+
+    Raises:
+        UsageError: sequences without truth have no place for their results, or several starts.
+    """
+    secret = [sequence.name for sequence in campaign.sequences if not sequence.scored]
+    if secret and out is None:
+        raise UsageError(
+            f"{secret[0]} has no truth to score against; with --out DIR its results are packed "
+            f"for the benchmark's server"
+        )
+    if secret and campaign.starts != 1:
+        raise UsageError(f"{secret[0]} has no truth to start from but in its first frame; leave "
+                         f"--starts at 1")  # fmt: skip
+
+
+def hand_over(
+    campaign: Campaign,
+    tracks: Tracks,
+    benchmark: Benchmark,
+    skipped: tuple[tuple[str, str], ...],
+    folder: Path | None,
+    as_json: bool,
+) -> None:
+    """Print the result on stdout, and write everything into ``folder`` if there is one.
+
+    Raises:
+        DataError: tracks do not fit their sequences, or are no complete submission.
+        SinkError: a file cannot be written.
+    """
+    scored = tuple(sequence for sequence in campaign.sequences if sequence.scored)
+    if len(scored) < len(campaign.sequences):
+        assert folder is not None  # check_plan saw to it
+        _submit(campaign, tracks, benchmark, folder, as_json and not scored)
+    if scored:
+        from binvision.trackers.evaluation.report import make_report
+
+        report = make_report(
+            replace(campaign, sequences=scored),
+            tracks,
+            benchmark=benchmark.name,
+            protocol=benchmark.protocol,
+            skipped=skipped,
+        )
+        if folder:
+            _write(report, folder)
+        _print(report, as_json)
+
+
+def _submit(
+    campaign: Campaign, tracks: Tracks, benchmark: Benchmark, folder: Path, as_json: bool
+) -> None:
+    from binvision.trackers.evaluation.submission import UPLOAD_PAGE, write_submission
+
+    secret = tuple(sequence for sequence in campaign.sequences if not sequence.scored)
+    paths = []
+    for entrant in campaign.entrants:
+        runs = {sequence.name: tracks[entrant.name, sequence.name][0] for sequence in secret}
+        paths.append(folder / f"{entrant.name}.zip")
+        write_submission(paths[-1], secret, runs)
+    if as_json:
+        document = {"benchmark": benchmark.name, "submissions": list(map(str, paths))}
+        typer.echo(json.dumps(document, indent=2))
+        return
+    for path in paths:
+        typer.echo(path)
+    typer.echo(
+        f"{len(secret)} sequences without truth here, so no scores; upload at {UPLOAD_PAGE}",
+        err=True,
+    )
+
+
+def _write(report: Report, folder: Path) -> None:
+    """Write plots and tables, and last the report that they are made of."""
+    from binvision.trackers.evaluation import plots, tables
+    from binvision.trackers.evaluation.results import write_atomically
+
+    plots.write_plots(report, folder)
+    write_atomically(folder / "report.md", tables.markdown(report))
+    write_atomically(folder / "report.json", report.to_json())
+
+
+def _print(report: Report, as_json: bool) -> None:
+    from binvision.cli.tables import print_table
+    from binvision.trackers.evaluation import tables
+
+    if as_json:
+        typer.echo(report.to_json(), nl=False)
+    else:
+        print_table(tables.table(report))

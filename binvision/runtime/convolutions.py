@@ -1,0 +1,151 @@
+"""Planning of convolutions: their input in the kernels' layout, their weights, their epilogue."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from binvision import kernels
+from binvision.kernels import layout
+from binvision.kernels.layout import aligned_copy, aligned_zeros
+from binvision.runtime.draft import Draft
+from binvision.runtime.model import Step
+
+__all__ = ["plan_binary_conv", "plan_conv"]
+
+# Signed 8-bit levels are stored as bytes counted from here.
+_ZERO_LEVEL = 128
+_NO_PACKING = (np.zeros(0, np.uint64), np.zeros(0, np.float32), np.zeros(6, np.int64))
+
+
+def plan_binary_conv(draft: Draft, number: int, step: Step) -> None:
+    """Plan a 1-bit convolution, and the packing of its input where no other step packs it."""
+    bits = draft.bits[number]
+    height, width, channels = draft.shapes[step.inputs[0]]
+    if not draft.fusion.packed_by_producer(number):
+        values = draft.floats[step.inputs[0]]
+        draft.task(
+            step,
+            lambda a, b: kernels.pack_signs(values, width, bits.packing, a, b, draft.vector),
+            op="pack",
+            rows=draft.batch * height,
+        )
+    weight = draft.model.tensor(step, "bits")
+    window, out_hw = _window(step, weight), draft.shapes[step.output][:2]
+    taps, weights = layout.bit_weights(weight, bits.picture, window)
+    sums = layout.bit_sums(weight, channels, window, (height, width), out_hw)
+    _convolution(draft, number, step, bits.packing[0], bits.picture, window, taps, weights, sums)
+
+
+def plan_conv(draft: Draft, number: int, step: Step) -> None:
+    """Plan a real convolution, on 8-bit integers where its input and weights are such."""
+    weight = draft.model.tensor(step, "weight")
+    window, out_hw = _window(step, weight), draft.shapes[step.output][:2]
+    offset = step.attrs["offset"]
+    is_image = step.inputs[0] == draft.image_name
+    if "levels" in step.tensors:
+        acts, picture = _levels(draft, step)
+        taps, weights = layout.pixel_weights(weight, picture, window)
+        sums = layout.pixel_sums(weight, _ZERO_LEVEL, out_hw)
+    elif is_image and weight.dtype == np.int8 and offset == int(offset):
+        acts, picture = _pixels(draft, step, int(offset))
+        taps, weights = layout.pixel_weights(weight, picture, window)
+        sums = layout.pixel_sums(weight, int(offset), out_hw)
+    else:
+        acts, picture = _real_picture(draft, step, offset, is_image)
+        taps, weights = layout.float_weights(weight, picture, window)
+        sums = layout.float_sums(weight.shape[3], out_hw)
+    _convolution(draft, number, step, acts, picture, window, taps, weights, sums)
+
+
+def _convolution(
+    draft: Draft,
+    number: int,
+    step: Step,
+    acts: np.ndarray,
+    picture: layout.Picture,
+    window: layout.Window,
+    taps: np.ndarray,
+    weights: np.ndarray,
+    sums: tuple[np.ndarray, int, np.ndarray, np.ndarray],
+) -> None:
+    height, width, channels = draft.shapes[step.output]
+    places = layout.window_places(picture, window, (height, width))
+    scale, bias, slope = draft.channel_vectors(step, channels)
+    residual, stride = aligned_zeros(channels, "float32"), 0
+    if len(step.inputs) == 2:
+        residual, stride = draft.floats[step.inputs[1]], channels
+    out = draft.output_over_residual(number, step)
+    epilogue = (scale, bias, slope, residual, stride, out)
+    packing = _NO_PACKING
+    if number in draft.fusion.packs_for:
+        packing = draft.bits[draft.fusion.packs_for[number]].packing
+    draft.task(
+        step,
+        lambda a, b: kernels.convolve(
+            acts, taps, weights, places, sums, epilogue, packing, a, b, draft.vector
+        ),
+    )
+
+
+def _pixels(draft: Draft, step: Step, offset: int) -> tuple[np.ndarray, layout.Picture]:
+    """Return the image with a border of ``offset``; the image itself where it needs none."""
+    picture = layout.Picture(*draft.shapes[draft.image_name], tuple(step.attrs["padding"]))
+    if picture.border == (0, 0):
+        return draft.image, picture
+    padded = draft.persistent(picture.size, "uint8")
+    padded[:] = offset
+    image, place = draft.image, _inside_place(picture)
+    draft.task(
+        step,
+        lambda a, b: kernels.copy_rows(image, padded, place, a, b),
+        op="pad",
+        rows=draft.batch * picture.height,
+    )
+    return padded, picture
+
+
+def _levels(draft: Draft, step: Step) -> tuple[np.ndarray, layout.Picture]:
+    """Return the input rounded to 8 bits, with a border of zeros."""
+    picture = layout.Picture(*draft.shapes[step.inputs[0]], tuple(step.attrs["padding"]))
+    rounded, place = draft.persistent(picture.size, "uint8"), _inside_place(picture)
+    rounded[:] = _ZERO_LEVEL
+    values = draft.floats[step.inputs[0]]
+    levels = aligned_copy(draft.model.tensor(step, "levels"))
+    draft.task(
+        step,
+        lambda a, b: kernels.quantize(values, levels, rounded, place, a, b, draft.vector),
+        op="round",
+        rows=draft.batch * picture.height,
+    )
+    return rounded, picture
+
+
+def _real_picture(
+    draft: Draft, step: Step, offset: float, is_image: bool
+) -> tuple[np.ndarray, layout.Picture]:
+    """Return the float input less its offset, with a border of zeros."""
+    picture = layout.Picture(*draft.shapes[step.inputs[0]], tuple(step.attrs["padding"]))
+    values = draft.image if is_image else draft.floats[step.inputs[0]]
+    if not is_image and picture.border == (0, 0) and offset == 0:
+        return values, picture
+    padded, place = draft.persistent(picture.size, "float32"), _inside_place(picture)
+    draft.task(
+        step,
+        lambda a, b: kernels.subtract_offset(values, float(offset), padded, place, a, b),
+        op="pad",
+        rows=draft.batch * picture.height,
+    )
+    return padded, picture
+
+
+def _window(step: Step, weight: np.ndarray) -> layout.Window:
+    stride, padding, dilation = (
+        tuple(step.attrs[name]) for name in ("stride", "padding", "dilation")
+    )
+    return layout.Window(weight.shape[:2], stride, padding, dilation, step.attrs["groups"])
+
+
+def _inside_place(picture: layout.Picture) -> np.ndarray:
+    """Return ``place`` of the row-copying kernels for a picture with a border."""
+    length = picture.width * picture.elements
+    return np.array([picture.height, length, picture.first, picture.size, picture.row], np.int64)

@@ -1,0 +1,149 @@
+"""A plan while it is being made: shapes, memory, and the tasks so far."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from binvision.kernels import layout
+from binvision.kernels.layout import aligned_copy, aligned_zeros
+from binvision.runtime.buffers import BufferPool
+from binvision.runtime.fusion import fuse
+from binvision.runtime.model import PackedModel, Step
+from binvision.runtime.shapes import infer_shapes
+
+__all__ = ["BitPicture", "Draft", "Task"]
+
+# The kernel for 8-bit pixels reads them four at a time, up to three bytes beyond the last.
+_SLACK = 64
+
+
+@dataclass(frozen=True)
+class Task:
+    """One kernel call, divisible by rows.
+
+    Attributes:
+        step: Name of the step that it belongs to.
+        op: Operation of the step; ``pack``, ``pad`` and ``round`` where the step first prepares
+            its input.
+        rows: Number of rows, over the whole batch.
+        run: Does rows ``start .. stop``; different rows may run at the same time.
+    """
+
+    step: str
+    op: str
+    rows: int
+    run: Callable[[int, int], object]
+
+
+@dataclass
+class BitPicture:
+    """Signs that one binary convolution reads, with a border for its padding."""
+
+    picture: layout.Picture
+    packing: tuple[np.ndarray, np.ndarray, np.ndarray]  # as pack_signs takes it
+
+
+@dataclass
+class Draft:
+    """What the planning of one step needs of all others.
+
+    Attributes:
+        model: A checked model.
+        batch: Number of images that run together.
+        size_hw: Height and width of the images.
+        vector: Use the vector kernels.
+        tasks: Kernel calls so far, in order.
+        floats: Value name to its memory, flat NHWC, for values whose floats are stored.
+        bytes: Memory so far of what is not shared.
+        shapes: Value name to (height, width, channels).
+        fusion: What steps do for each other.
+        bits: Number of a binary convolution to the signs that it reads.
+    """
+
+    model: PackedModel
+    batch: int
+    size_hw: tuple[int, int]
+    vector: bool
+    tasks: list[Task] = field(default_factory=list)
+    floats: dict[str, np.ndarray] = field(default_factory=dict)
+    bytes: int = 0
+
+    def __post_init__(self) -> None:
+        self.shapes = infer_shapes(self.model, self.size_hw)
+        self.fusion = fuse(self.model)
+        self.pool = BufferPool()
+        self.image_name = self.model.input["name"]
+        self.image = self.persistent(int(np.prod(self.shapes[self.image_name])), "uint8")
+        self.bits = {
+            number: self._bit_picture(step)
+            for number, step in enumerate(self.model.steps)
+            if step.op == "binary_conv"
+        }
+
+    def persistent(self, elements_per_image: int, dtype: str) -> np.ndarray:
+        """Return zeros that no other value ever uses, with room for reads beyond the end."""
+        buffer = aligned_zeros(self.batch * elements_per_image + _SLACK, dtype)
+        self.bytes += buffer.nbytes
+        return buffer
+
+    def output(self, step: Step) -> np.ndarray:
+        """Return memory for the floats of a step, empty where nobody reads them."""
+        if step.output not in self.fusion.last_float_use:
+            return np.zeros(0, np.float32)
+        elements = self.batch * int(np.prod(self.shapes[step.output]))
+        self.floats[step.output] = self.pool.take(step.output, elements)
+        return self.floats[step.output]
+
+    def output_over_residual(self, number: int, step: Step) -> np.ndarray:
+        """Like ``output``, but in the memory of a residual that nobody reads later."""
+        stored = step.output in self.fusion.last_float_use
+        dying = len(step.inputs) == 2 and self.fusion.last_float_use[step.inputs[1]] == number
+        reads_floats = step.op == "conv" and step.inputs[0] == step.inputs[-1]
+        if not (stored and dying) or reads_floats:
+            return self.output(step)
+        self.pool.hand_over(step.inputs[1], step.output)
+        self.floats[step.output] = self.floats[step.inputs[1]]
+        return self.floats[step.output]
+
+    def free(self, number: int) -> None:
+        """Let others have the memory of the values that step ``number`` was the last to read."""
+        for value, last in self.fusion.last_float_use.items():
+            if last == number:
+                self.pool.give_back(value)
+
+    def channel_vectors(self, step: Step, channels: int) -> list[np.ndarray]:
+        """Return scale, bias and slope of a step; those it lacks change nothing."""
+        neutral = {"scale": 1.0, "bias": 0.0, "slope": 1.0}
+        return [
+            aligned_copy(
+                self.model.tensor(step, role)
+                if role in step.tensors
+                else np.full(channels, value, np.float32)
+            )
+            for role, value in neutral.items()
+        ]
+
+    def task(
+        self,
+        step: Step,
+        run: Callable[[int, int], object],
+        op: str | None = None,
+        rows: int | None = None,
+    ) -> None:
+        """Append a kernel call; by default its rows are those of the step's output."""
+        if rows is None:
+            rows = self.batch * self.shapes[step.output][0]
+        self.tasks.append(Task(step.name, op or step.op, rows, run))
+
+    def _bit_picture(self, step: Step) -> BitPicture:
+        height, width, channels = self.shapes[step.inputs[0]]
+        groups = step.attrs["groups"]
+        words = groups * -(-(channels // groups) // 64)
+        picture = layout.Picture(height, width, words, tuple(step.attrs["padding"]))
+        bits = self.persistent(picture.size, "uint64")
+        places = [height, groups, picture.first, picture.size, picture.row, words]
+        threshold = aligned_copy(self.model.tensor(step, "threshold"))
+        return BitPicture(picture, (bits, threshold, np.array(places, np.int64)))

@@ -1,0 +1,57 @@
+"""Planning of everything but convolutions: pools, sums, and what works element by element."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from binvision import kernels
+from binvision.runtime.draft import Draft
+from binvision.runtime.model import Step
+
+__all__ = ["plan_add", "plan_concat", "plan_per_channel", "plan_pool"]
+
+
+def plan_pool(draft: Draft, number: int, step: Step) -> None:
+    """Plan an average or maximum pool."""
+    values, out = draft.floats[step.inputs[0]], draft.output(step)
+    sizes = np.array([*draft.shapes[step.inputs[0]], *draft.shapes[step.output][:2]], np.int64)
+    attrs = step.attrs
+    window = np.array([*attrs["kernel"], *attrs["stride"], *attrs["padding"]], np.int64)
+    take_max = step.op == "max_pool"
+    draft.task(step, lambda a, b: kernels.pool(values, out, sizes, window, take_max, a, b))
+
+
+def plan_concat(draft: Draft, number: int, step: Step) -> None:
+    """Plan a concatenation of channels."""
+    out = draft.output(step)
+    width, channels = draft.shapes[step.output][1:]
+    parts, first = [], 0
+    for name in step.inputs:
+        count = draft.shapes[name][2]
+        parts.append((draft.floats[name], count, first))
+        first += count
+
+    def run(a: int, b: int) -> None:
+        for values, count, first in parts:
+            kernels.copy_channels(values, count, out, channels, first, a * width, b * width)
+
+    draft.task(step, run)
+
+
+def plan_add(draft: Draft, number: int, step: Step) -> None:
+    """Plan the sum of two values."""
+    left, right = (draft.floats[name] for name in step.inputs)
+    out = draft.output(step)
+    row = int(np.prod(draft.shapes[step.output][1:]))
+    draft.task(step, lambda a, b: kernels.add(left, right, out, a * row, b * row))
+
+
+def plan_per_channel(draft: Draft, number: int, step: Step) -> None:
+    """Plan a PReLU or a scale and bias."""
+    values, out = draft.floats[step.inputs[0]], draft.output(step)
+    width, channels = draft.shapes[step.output][1:]
+    scale, bias, slope = draft.channel_vectors(step, channels)
+    draft.task(
+        step,
+        lambda a, b: kernels.affine_prelu(values, scale, bias, slope, out, a * width, b * width),
+    )

@@ -1,0 +1,126 @@
+"""Several reports of one benchmark side by side, as one report."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from binvision.errors import UsageError
+from binvision.trackers.evaluation import tables
+from binvision.trackers.evaluation.report import Report, SequenceFacts, read_report
+from binvision.trackers.evaluation.scores import rank
+
+__all__ = ["Comparison", "Source", "compare"]
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where some of the trackers come from: a report, its day and its machine."""
+
+    path: str
+    date: str
+    machine: dict[str, str]
+    trackers: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Reports put together.
+
+    Attributes:
+        report: All trackers ranked; its ``date`` and ``machine`` are those of the first report.
+        sources: The reports in the given order, with the names that their trackers have here.
+    """
+
+    report: Report
+    sources: tuple[Source, ...]
+
+    def to_json(self) -> str:
+        """As ``report.json``, with the sources in place of one date and one machine."""
+        document = json.loads(self.report.to_json())
+        del document["date"], document["machine"]
+        sources = [vars(source) for source in self.sources]
+        return json.dumps({"sources": sources} | document, indent=2) + "\n"
+
+    def to_markdown(self) -> str:
+        """The report's tables, then where each tracker was measured."""
+        rows = [
+            [", ".join(source.trackers), source.path, source.date, source.machine.get("cpu", "")]
+            for source in self.sources
+        ]
+        header = ["trackers", "report", "date", "CPU"]
+        return (
+            f"{tables.markdown(self.report)}\n## Reports\n\n"
+            f"{tables.markdown_table(header, rows, numbers=False)}"
+        )
+
+
+def compare(paths: Sequence[Path]) -> Comparison:
+    """Read reports and put their trackers into one ranking.
+
+    A tracker whose name is in several reports gets the part of the path that tells them apart.
+
+    Raises:
+        DataError: a report cannot be read.
+        UsageError: a report is given twice, or they do not measure the same thing.
+    """
+    twice = [path for path, count in Counter(map(Path.resolve, paths)).items() if count > 1]
+    if twice:
+        raise UsageError(f"{twice[0]}: given twice; name each report once")
+    reports = [read_report(path) for path in paths]
+    for path, report in zip(paths[1:], reports[1:], strict=True):
+        _check_alike(paths[0], reports[0], path, report)
+    names = Counter(tracker.name for report in reports for tracker in report.trackers)
+    renamed = [
+        tuple(
+            replace(tracker, name=f"{tracker.name} ({label})")
+            if names[tracker.name] > 1
+            else tracker
+            for tracker in report.trackers
+        )
+        for label, report in zip(_labels(paths), reports, strict=True)
+    ]
+    ranked = rank([tracker for trackers in renamed for tracker in trackers], reports[0].rules)
+    return Comparison(
+        report=replace(reports[0], trackers=ranked),
+        sources=tuple(
+            Source(str(path), report.date, report.machine, tuple(t.name for t in trackers))
+            for path, report, trackers in zip(paths, reports, renamed, strict=True)
+        ),
+    )
+
+
+def _check_alike(first_path: Path, first: Report, path: Path, report: Report) -> None:
+    """Figures can be compared only where the same was measured in the same way."""
+    for what in ("benchmark", "protocol", "starts"):
+        expected, found = getattr(first, what), getattr(report, what)
+        if found != expected:
+            raise UsageError(
+                f"{path}: {what} {found}, but {first_path} has {what} {expected}; only reports of "
+                f"the same {what} can be compared"
+            )
+    odd = sorted(_odd_sequences(first.sequences, report.sequences))
+    if odd:
+        others = f" and {len(odd) - 1} more" if len(odd) > 1 else ""
+        raise UsageError(
+            f"{path}: its sequences differ from those of {first_path}: {odd[0]}{others}; compare "
+            f"reports of the same sequences"
+        )
+
+
+def _odd_sequences(first: dict[str, SequenceFacts], second: dict[str, SequenceFacts]) -> list[str]:
+    """Names that only one has, or that have another number of frames or other attributes."""
+    return [name for name in first | second if first.get(name) != second.get(name)]
+
+
+def _labels(paths: Sequence[Path]) -> list[str]:
+    """The parts of each path between the beginning and the end that all of them share."""
+    parts = [list(path.resolve().parts) for path in paths]
+    while len(parts) > 1 and min(map(len, parts)) > 1 and len({p[-1] for p in parts}) == 1:
+        parts = [p[:-1] for p in parts]
+    while len(parts) > 1 and min(map(len, parts)) > 1 and len({p[0] for p in parts}) == 1:
+        parts = [p[1:] for p in parts]
+    return ["/".join(p) for p in parts]

@@ -1,0 +1,166 @@
+"""Success and precision plots of a report, as the benchmarks draw them.
+
+Trackers are ranked in the legend with the figure of the plot: success AUC (AO on GOT-10k),
+precision at 20 pixels, normalised precision. Each has a colour of Okabe and Ito's palette, which
+people with any kind of colour vision can tell apart, and a line style of its own, which survives
+a black and white printer. The same report gives the same bytes: no dates, no random identifiers.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from binvision.errors import UsageError
+from binvision.trackers.evaluation.report import Report
+from binvision.trackers.evaluation.results import write_atomically
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["FORMATS", "write_plot", "write_plots"]
+
+FORMATS = ("png", "svg")
+
+# Okabe and Ito, https://jfly.uni-koeln.de/color; their yellow is too pale for a line on white.
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#000000", "#CC79A7", "#E69F00", "#56B4E9")
+_STYLES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 3)), (0, (3, 1, 1, 1)))
+_DOTS_PER_INCH = 200
+_PANEL_INCHES = (4.2, 3.4)  # without the legend
+_LEGEND_LINE_INCHES = 0.2
+
+
+@dataclass(frozen=True)
+class _Plot:
+    """Wording of one plot, and the figure that ranks its legend."""
+
+    title: str
+    x_label: str
+    y_label: str
+    figure: str
+
+
+_PLOTS = {
+    "success": _Plot("Success", "overlap threshold", "share of frames", "success_auc"),
+    "precision": _Plot(
+        "Precision", "location error threshold, pixels", "share of frames", "precision"
+    ),
+    "normalised_precision": _Plot(
+        "Normalised precision",
+        "location error threshold, target sizes",
+        "share of frames",
+        "normalised_precision",
+    ),
+}
+
+_LEGENDS = {
+    "ao": "AO",
+    "success_auc": "success AUC",
+    "precision": "precision at 20 px",
+    "normalised_precision": "normalised precision",
+}
+
+
+def write_plots(report: Report, folder: Path) -> tuple[Path, ...]:
+    """Write every plot of the benchmark, a file each, in all `FORMATS`.
+
+    Args:
+        report: What to draw.
+        folder: Where, for example ``success.png`` and ``success.svg``.
+
+    Raises:
+        ImportError: matplotlib is not installed.
+        SinkError: a file cannot be written.
+    """
+    paths = []
+    for curve in report.rules.curves:
+        for suffix in FORMATS:
+            path = folder / f"{curve}.{suffix}"
+            _save(_draw(report, (curve,)), path)
+            paths.append(path)
+    return tuple(paths)
+
+
+def write_plot(report: Report, path: Path) -> None:
+    """Write all plots of the benchmark side by side into one file.
+
+    Args:
+        report: What to draw.
+        path: A name that ends in ``.png`` or ``.svg``.
+
+    Raises:
+        UsageError: another ending.
+        ImportError: matplotlib is not installed.
+        SinkError: the file cannot be written.
+    """
+    if path.suffix.lower().lstrip(".") not in FORMATS:
+        raise UsageError(f"{path}: expected a name that ends in .png or .svg")
+    _save(_draw(report, tuple(report.rules.curves)), path)
+
+
+def _draw(report: Report, curves: tuple[str, ...]) -> Figure:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    width, height = _PANEL_INCHES
+    height += _LEGEND_LINE_INCHES * (len(report.trackers) + 1)
+    figure = Figure(figsize=(width * len(curves), height), layout="constrained")
+    FigureCanvasAgg(figure)
+    for axes, curve in zip(figure.subplots(1, len(curves), squeeze=False)[0], curves, strict=True):
+        _draw_panel(axes, report, curve)
+    return figure
+
+
+def _draw_panel(axes: Axes, report: Report, curve: str) -> None:
+    plot = _PLOTS[curve]
+    x = report.rules.curves[curve]
+    # GOT-10k, which has no other plot, ranks by AO, the integral of its success curve.
+    ranking = plot.figure if plot.figure in report.rules.figures else report.rules.ranked_by
+    scores = {t.name: getattr(t.official(report.rules), ranking) for t in report.trackers}
+    # A tracker looks the same in each plot; its place in the legend is that of the plot's figure.
+    looks = {tracker.name: index for index, tracker in enumerate(report.trackers)}
+    for tracker in sorted(report.trackers, key=lambda tracker: -scores[tracker.name]):
+        index = looks[tracker.name]
+        axes.plot(
+            x,
+            tracker.curves[curve],
+            color=_COLOURS[index % len(_COLOURS)],
+            linestyle=_STYLES[(index + index // len(_COLOURS)) % len(_STYLES)],
+            linewidth=1.8,
+            label=f"{tracker.name} [{scores[tracker.name]:.3f}]",
+        )
+    if curve == "precision":
+        axes.axvline(20, color="0.6", linewidth=0.8, zorder=0)
+    axes.set(
+        title=f"{plot.title}, {report.heading}",
+        xlabel=plot.x_label,
+        ylabel=plot.y_label,
+        xlim=(x[0], x[-1]),
+        ylim=(0, 1),
+    )
+    axes.grid(color="0.88", linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.legend(
+        title=_LEGENDS[ranking],
+        loc="upper center",
+        bbox_to_anchor=(0.5, -0.16),
+        frameon=False,
+        handlelength=4,
+        fontsize="small",
+        title_fontsize="small",
+    )
+
+
+def _save(figure: Figure, path: Path) -> None:
+    import matplotlib
+
+    suffix = path.suffix.lower().lstrip(".")
+    # What varies from run to run: dates in the files, and identifiers drawn from a random salt.
+    metadata = {"svg": {"Date": None}, "png": {"Software": None}}[suffix]
+    content = io.BytesIO()
+    with matplotlib.rc_context({"svg.hashsalt": "binvision"}):
+        figure.savefig(content, format=suffix, dpi=_DOTS_PER_INCH, metadata=metadata)
+    write_atomically(path, content.getvalue())
