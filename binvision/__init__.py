@@ -30,9 +30,7 @@ if TYPE_CHECKING:
         ModelTaskError,
         SinkError,
         SourceError,
-        TrackingError,
         UsageError,
-        WorkerError,
     )
     from binvision.trackers import Tracker, TrackResult
 
@@ -54,9 +52,7 @@ __all__ = [
     "SourceError",
     "TrackResult",
     "Tracker",
-    "TrackingError",
     "UsageError",
-    "WorkerError",
     "__version__",
 ]
 

@@ -8,18 +8,16 @@ from frame 0 and from n/3, backward from the last frame and from 2n/3. Both are 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
-from binvision.errors import DataError, TrackingError, UsageError
+from binvision.errors import UsageError
 from binvision.media.images import read_image
-from binvision.trackers.evaluation.metrics import TrackScores, score_track
 from binvision.trackers.evaluation.sequences import Sequence
 
-__all__ = ["BoxTracker", "Track", "plan_runs", "run_tracker", "score_run"]
+__all__ = ["BoxTracker", "Track", "plan_runs", "run_tracker"]
 
 STARTS = (1, 4)
 
@@ -80,23 +78,11 @@ def plan_runs(visible: np.ndarray, starts: int) -> tuple[range, ...]:
     )
 
 
-def run_tracker(
-    tracker: BoxTracker,
-    sequence: Sequence,
-    run: range,
-    on_frame: Callable[[], None] = lambda: None,
-) -> Track:
+def run_tracker(tracker: BoxTracker, sequence: Sequence, run: range) -> Track:
     """Follow the target of `sequence` through the frames of `run`.
-
-    Args:
-        tracker: Who follows; it is started afresh.
-        sequence: What to follow.
-        run: Frame indices, one of `plan_runs`.
-        on_frame: Called after each frame.
 
     Raises:
         SourceError: a picture is missing or cannot be decoded.
-        TrackingError: the tracker fails; the message names the picture.
     """
     shift = np.array([sequence.origin, sequence.origin, 0, 0])
     boxes = np.full((len(sequence), 4), np.nan)
@@ -105,31 +91,14 @@ def run_tracker(
     for index in run:
         frame = read_image(sequence.frames[index])
         began = time.perf_counter()
-        try:
-            if index == run[0]:
-                tracker.init(frame, start_box)
-                box = start_box
-            else:
-                box = tracker.update(frame)
-        except Exception as error:
-            raise TrackingError(
-                f"{sequence.frames[index]}: the tracker fails in this frame: "
-                f"{type(error).__name__}: {error}"
-            ) from error
+        if index == run[0]:
+            tracker.init(frame, start_box)
+            box = start_box
+        else:
+            box = tracker.update(frame)
         seconds[index] = time.perf_counter() - began
         boxes[index] = np.asarray(box, dtype=np.float64) + shift
-        on_frame()
     return Track(np.round(boxes, _BOX_DECIMALS), np.round(seconds, _TIME_DECIMALS))
-
-
-def score_run(track: Track, sequence: Sequence, run: range) -> TrackScores:
-    """Score one run on the frames that it visited and in which the target is visible."""
-    if len(track.boxes_xywh) != len(sequence):
-        raise DataError(
-            f"{sequence.name}: {len(track.boxes_xywh)} tracked boxes for {len(sequence)} frames"
-        )
-    scored = np.array([index for index in run if sequence.visible[index]])
-    return score_track(track.boxes_xywh[scored], sequence.truth_xywh[scored])
 
 
 def _forward_start(seen: np.ndarray, planned: int) -> int:
