@@ -6,6 +6,7 @@ range of rows without the GIL, so that callers can share the rows among threads.
 
 from __future__ import annotations
 
+from binvision.kernels.bits_to_bits import convolve_to_bits
 from binvision.kernels.convolution import convolve
 from binvision.kernels.correlation import correlate
 from binvision.kernels.elementwise import (
@@ -26,6 +27,7 @@ __all__ = [
     "affine_prelu",
     "announce_compilation",
     "convolve",
+    "convolve_to_bits",
     "copy_channels",
     "copy_rows",
     "correlate",

@@ -30,6 +30,7 @@ __all__ = [
     "LANES",
     "add_correlations",
     "finish_channels",
+    "pack_outside",
     "pack_word",
     "popcount",
     "round_to_bytes",
@@ -141,6 +142,22 @@ def pack_word(typingctx, values, at, threshold, threshold_at):  # type: ignore[n
         return builder.bitcast(builder.fcmp_ordered(">=", *loaded), I64)
 
     return types.uint64(values, at, threshold, threshold_at), codegen
+
+
+@intrinsic
+def pack_outside(typingctx, sums, at, low, length, table_at):  # type: ignore[no-untyped-def]
+    """Return 64 comparisons ``(sums - low) mod 2^32 < length`` as one uint64."""
+
+    def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        def read(array: int, index: int) -> ir.Value:
+            data = data_of(context, builder, signature.args[array], args[array])
+            pointer = address(builder, data, I32, args[index])
+            return load(builder, pointer, vector_of(I32, 64), 4)
+
+        distance = builder.sub(read(0, 1), read(2, 4))
+        return builder.bitcast(builder.icmp_unsigned("<", distance, read(3, 4)), I64)
+
+    return types.uint64(sums, at, low, length, table_at), codegen
 
 
 @intrinsic

@@ -7,6 +7,7 @@ import numpy as np
 from binvision import kernels
 from binvision.kernels import layout
 from binvision.kernels.layout import aligned_copy, aligned_zeros
+from binvision.kernels.sign_intervals import Chain, sign_intervals
 from binvision.runtime.draft import Draft
 from binvision.runtime.model import Step
 
@@ -33,7 +34,37 @@ def plan_binary_conv(draft: Draft, number: int, step: Step) -> None:
     window, out_hw = _window(step, weight), draft.shapes[step.output][:2]
     taps, weights = layout.bit_weights(weight, bits.picture, window)
     sums = layout.bit_sums(weight, channels, window, (height, width), out_hw)
+    if number in draft.fusion.without_floats:
+        _bits_to_bits(draft, number, step, taps, weights, sums)
+        return
     _convolution(draft, number, step, bits.packing[0], bits.picture, window, taps, weights, sums)
+
+
+def _bits_to_bits(
+    draft: Draft,
+    number: int,
+    step: Step,
+    taps: np.ndarray,
+    weights: np.ndarray,
+    sums: tuple[np.ndarray, int, np.ndarray, np.ndarray],
+) -> None:
+    """Plan a 1-bit convolution of which only the signs are read."""
+    acts, picture = draft.bits[number].packing[0], draft.bits[number].picture
+    weight = draft.model.tensor(step, "bits")
+    out_hw, channels = draft.shapes[step.output][:2], weight.shape[3]
+    reader = draft.fusion.packs_for[number]
+    packing = draft.bits[reader].packing
+    chain = Chain(*draft.channel_vectors(step, channels), threshold=packing[1])
+    most = weight.shape[0] * weight.shape[1] * step.attrs["in_channels"] // step.attrs["groups"]
+    groups = draft.model.steps[reader].attrs["groups"]
+    intervals = sign_intervals(chain, sums, most, groups)
+    places = layout.window_places(picture, _window(step, weight), out_hw)
+    draft.task(
+        step,
+        lambda a, b: kernels.convolve_to_bits(
+            acts, taps, weights, places, intervals, packing, a, b, draft.vector
+        ),
+    )
 
 
 def plan_conv(draft: Draft, number: int, step: Step) -> None:

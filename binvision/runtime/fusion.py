@@ -2,7 +2,8 @@
 
 A binary convolution reads signs, not floats. Where its input comes from a convolution, that
 convolution packs the signs while its output is still in the cache; and where nobody else reads
-the floats, they are never stored.
+the floats, they are never stored. A binary convolution of which only signs are read, and which
+adds no residual, need not compute floats at all.
 """
 
 from __future__ import annotations
@@ -25,10 +26,12 @@ class Fusion:
             signs it packs.
         last_float_use: Value to the number of the last step that reads its floats; values that
             are absent are never stored as floats. Outputs of the model last forever.
+        without_floats: Numbers of the binary convolutions that go from bits to bits.
     """
 
     packs_for: dict[int, int]
     last_float_use: dict[str, int]
+    without_floats: frozenset[int]
 
     def packed_by_producer(self, step: int) -> bool:
         """Tell whether the input signs of binary convolution ``step`` come from its producer."""
@@ -52,4 +55,11 @@ def fuse(model: PackedModel) -> Fusion:
             reads = reads[1:]
         last_use.update(dict.fromkeys(reads, number))
     last_use.update(dict.fromkeys(model.outputs, _FOREVER))
-    return Fusion(packs_for, last_use)
+    without_floats = {
+        number
+        for number in packs_for
+        if model.steps[number].op == "binary_conv"
+        and len(model.steps[number].inputs) == 1
+        and model.steps[number].output not in last_use
+    }
+    return Fusion(packs_for, last_use, frozenset(without_floats))

@@ -158,13 +158,43 @@ def test_threads_give_the_same_bits(network) -> None:
             np.testing.assert_array_equal(array, other[name])
 
 
-def test_plain_loops_agree() -> None:
-    model, x = residual_network(), images(1, (63, 63))
-    plan = make_plan(model, 1, (63, 63), vector=False)
+@pytest.mark.parametrize("network", [residual_network, alexnet])
+def test_plain_loops_agree(network) -> None:
+    model, x = network(), images(1, (87, 87))
+    plan = make_plan(model, 1, (87, 87), vector=False)
     plan.image[:] = x
     for task in plan.tasks:
         task.run(0, task.rows)
     assert_agrees(plan.outputs, interpret(model, x))
+
+
+def test_a_chain_of_signs_computes_no_floats() -> None:
+    """Without a residual and other readers, a 1-bit layer owns no memory for floats."""
+
+    def bytes_of(*, read_floats: bool) -> int:
+        net = NetworkBuilder()
+        x = net.conv("image", 64, 3)
+        y = net.binary_conv(x, 70, 3, padding=1)
+        outputs = [net.binary_conv(y, 8, 3, groups=2)]
+        return Runner(net.model(*outputs, *[y] * read_floats), batch=1, size_hw=(42, 42)).bytes
+
+    assert bytes_of(read_floats=True) - bytes_of(read_floats=False) == 40 * 40 * 70 * 4
+
+
+@settings(max_examples=20, deadline=None, print_blob=True)
+@given(data=st.data())
+def test_chains_of_signs(data: st.DataObject) -> None:
+    """Exactly the bits of the float formula, whatever the slopes, scales and sizes."""
+    net = NetworkBuilder(data.draw(st.integers(0, 2**16)))
+    x = net.conv("image", data.draw(st.integers(1, 20)), 3, stride=2)
+    for _ in range(data.draw(st.integers(2, 4))):
+        groups = 2 if net.channels[x] % 2 == 0 and data.draw(st.booleans()) else 1
+        outputs = groups * data.draw(st.integers(1, 70))
+        slope = data.draw(st.booleans())
+        x = net.binary_conv(x, outputs, 3, padding=1, groups=groups, slope=slope)
+    model, batch = net.model(x), images(2, (17, 12))
+    ours = Runner(model, batch=2, size_hw=(17, 12), threads=data.draw(st.integers(1, 3)))(batch)
+    assert_agrees(ours, interpret(model, batch))
 
 
 def test_runners_in_threads_do_not_mix() -> None:

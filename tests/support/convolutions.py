@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from binvision import kernels
 from binvision.kernels import layout
+from binvision.kernels.sign_intervals import Chain, sign_intervals
 
-__all__ = ["Layer", "layers", "run_bits", "run_floats", "run_pixels"]
+__all__ = ["Layer", "layers", "run_bits", "run_bits_to_bits", "run_floats", "run_pixels"]
 
 _NOTHING = (np.zeros(0, np.uint64), np.zeros(0, np.float32), np.zeros(6, np.int64))
 
@@ -72,15 +73,41 @@ def run_bits(
     layer: Layer, x: np.ndarray, threshold: np.ndarray, bits: np.ndarray, **options: Any
 ) -> Any:
     """Pack ``x``, convolve it with ``bits``."""
-    words = bits.shape[2] * layer.attrs["groups"]
-    picture = layout.Picture(*layer.size, words, layer.attrs["padding"])
-    acts = np.zeros(layer.batch * picture.size, np.uint64)
-    packing = (acts, threshold, _places(picture, layer.size[0], layer.attrs["groups"]))
-    rows = layer.batch * layer.size[0]
-    kernels.pack_signs(x.reshape(-1), layer.size[1], packing, 0, rows, options.get("vector", True))
+    acts, picture = _bit_picture(layer, x, threshold, bits.shape[2], options.get("vector", True))
     taps, weights = layout.bit_weights(bits, picture, layer.window)
     sums = layout.bit_sums(bits, layer.inputs, layer.window, layer.size, layer.out_hw)
     return _convolve(layer, acts, picture, taps, weights, sums, **options)
+
+
+def run_bits_to_bits(
+    layer: Layer, x: np.ndarray, threshold: np.ndarray, bits: np.ndarray, chain: Chain,
+    groups: int, *, vector: bool = True, cuts: tuple[int, ...] = (),
+) -> np.ndarray:  # fmt: skip
+    """Pack ``x``, convolve it with ``bits`` and take the signs for a layer of ``groups``."""
+    acts, picture = _bit_picture(layer, x, threshold, bits.shape[2], vector)
+    taps, weights = layout.bit_weights(bits, picture, layer.window)
+    sums = layout.bit_sums(bits, layer.inputs, layer.window, layer.size, layer.out_hw)
+    most = int(np.prod(layer.weight_shape[:3]))
+    intervals = sign_intervals(chain, sums, most, groups)
+    places = layout.window_places(picture, layer.window, layer.out_hw)
+    packing, packed = _packed_output(layer, chain.threshold, groups)
+    for start, stop in _row_ranges(layer, cuts):
+        kernels.convolve_to_bits(
+            acts, taps, weights, places, intervals, packing, start, stop, vector
+        )
+    return packed
+
+
+def _bit_picture(
+    layer: Layer, x: np.ndarray, threshold: np.ndarray, words: int, vector: bool
+) -> tuple[np.ndarray, layout.Picture]:
+    groups = layer.attrs["groups"]
+    picture = layout.Picture(*layer.size, words * groups, layer.attrs["padding"])
+    acts = np.zeros(layer.batch * picture.size, np.uint64)
+    packing = (acts, threshold, _places(picture, layer.size[0], groups))
+    rows = layer.batch * layer.size[0]
+    kernels.pack_signs(x.reshape(-1), layer.size[1], packing, 0, rows, vector)
+    return acts, picture
 
 
 def run_pixels(layer: Layer, x: np.ndarray, weight: np.ndarray, offset: int, **options: Any) -> Any:
@@ -118,19 +145,27 @@ def _convolve(
     out = added if in_place else out
     packing, packed = _NOTHING, np.zeros(0, np.uint64)
     if pack is not None:
-        threshold, groups = pack
-        words = groups * -(-(layer.outputs // groups) // 64)
-        inside = layout.Picture(height, width, words, (0, 0))
-        packed = np.zeros(layer.batch * inside.size, np.uint64)
-        packing = (packed, threshold, _places(inside, height, groups))
-        packed = packed.reshape(layer.batch, height, width, words)
+        packing, packed = _packed_output(layer, *pack)
     places = layout.window_places(picture, layer.window, (height, width))
     epilogue = (tensors["scale"], tensors["bias"], slope, added, stride, out)
-    edges = [0, *(cut % (layer.batch * height + 1) for cut in sorted(cuts)), layer.batch * height]
-    edges = sorted(edges)
-    for start, stop in zip(edges, edges[1:], strict=False):
+    for start, stop in _row_ranges(layer, cuts):
         kernels.convolve(acts, taps, weights, places, sums, epilogue, packing, start, stop, vector)
     return (out.reshape(shape) if store else out), packed
+
+
+def _packed_output(layer: Layer, threshold: np.ndarray, groups: int) -> tuple[Any, np.ndarray]:
+    """Return ``packing`` for the output of a layer, and its words (N, H, W, words)."""
+    words = groups * -(-(layer.outputs // groups) // 64)
+    inside = layout.Picture(*layer.out_hw, words, (0, 0))
+    packed = np.zeros(layer.batch * inside.size, np.uint64)
+    packing = (packed, threshold, _places(inside, layer.out_hw[0], groups))
+    return packing, packed.reshape(layer.batch, *layer.out_hw, words)
+
+
+def _row_ranges(layer: Layer, cuts: tuple[int, ...]) -> list[tuple[int, int]]:
+    rows = layer.batch * layer.out_hw[0]
+    edges = sorted([0, *(cut % (rows + 1) for cut in cuts), rows])
+    return list(zip(edges, edges[1:], strict=False))
 
 
 def _places(picture: layout.Picture, height: int, groups: int) -> np.ndarray:
