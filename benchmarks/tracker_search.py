@@ -33,10 +33,11 @@ from rich.table import Table
 from binvision.errors import BinvisionError, DataError
 from binvision.trackers.evaluation.campaign import Campaign, run_campaign
 from binvision.trackers.evaluation.entrants import Entrant, enter, parse_settings
+from binvision.trackers.evaluation.folder_layout import find_sequences
 from binvision.trackers.evaluation.metrics import bootstrap_interval
 from binvision.trackers.evaluation.rules import RULES
 from binvision.trackers.evaluation.scoring import score_campaign
-from binvision.trackers.evaluation.sequences import Sequence, find_sequences
+from binvision.trackers.evaluation.sequences import Sequence
 
 # Only what steers the loop; sizes and response scale belong to the trained network. Search sizes
 # give whole cells at stride 8 around an odd middle.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,23 +16,45 @@ __all__ = ["Benchmark", "evaluate"]
 
 
 class Benchmark(str, Enum):
-    """What ``--root`` holds."""
+    """What ``--root`` holds; the names of `evaluation.benchmarks.BENCHMARKS`."""
 
+    GOT10K = "got10k"
+    OTB2013 = "otb2013"
+    OTB50 = "otb50"
+    OTB100 = "otb100"
+    UAV123 = "uav123"
+    UAV123_10FPS = "uav123_10fps"
+    UAV20L = "uav20l"
     FOLDER = "folder"
     OTB = "otb"
+
+
+class Split(str, Enum):
+    """A part of GOT-10k."""
+
+    VAL = "val"
+    TEST = "test"
 
 
 def evaluate(
     benchmark: Annotated[
         Benchmark,
         typer.Argument(
-            help="folder: any sequences, NAME/*.jpg with groundtruth.txt or OTB's layout; "
-            "otb: OTB's layout only."
+            help="A benchmark in its official layout, or sequences of one's own: folder, "
+            "NAME/*.jpg with groundtruth.txt or OTB's layout; otb, OTB's layout only."
         ),
     ],
     root: Annotated[
-        list[Path], typer.Option(help="Folder of sequences, or one sequence; may be repeated.")
+        list[Path],
+        typer.Option(
+            help="The benchmark's folder; for folder and otb a folder of sequences, or one "
+            "sequence, and may be repeated."
+        ),
     ],
+    split: Annotated[
+        Split | None,
+        typer.Option(help="Of got10k. Default: val, or test if that alone is there."),
+    ] = None,
     model: Annotated[
         list[str] | None,
         typer.Option(help="Shipped model, packed file or .pth checkpoint; may be repeated."),
@@ -44,6 +67,14 @@ def evaluate(
         int, typer.Option(help="1: one pass from the first box. 4: forward and backward starts.")
     ] = 1,
     jobs: Annotated[int, typer.Option(min=1, help="Processes, one thread each.")] = 1,
+    keep_going: Annotated[
+        bool,
+        typer.Option(
+            "--keep-going",
+            help="Leave out sequences that are missing, damaged or fail, name them, and exit "
+            "with 1 at the end; without it the first one ends the work.",
+        ),
+    ] = False,
     out: Annotated[
         Path | None,
         typer.Option(help="Folder for results and reports; finished sequences are not run again."),
@@ -65,20 +96,30 @@ def evaluate(
     from binvision.trackers.evaluation.campaign import Campaign
     from binvision.trackers.evaluation.entrants import enter, parse_settings
     from binvision.trackers.evaluation.results import ResultStore
-    from binvision.trackers.evaluation.sequences import find_sequences
 
-    layout = "otb" if benchmark is Benchmark.OTB else None
+    entrants = enter(model or [], rival or [], parse_settings(set_ or []))
+    found = BENCHMARKS[benchmark.value].find(root, keep_going, split.value if split else None)
     protocol = benchmark.value if starts == 1 else f"{benchmark.value}-starts{starts}"
     campaign = Campaign(
-        entrants=enter(model or [], rival or [], parse_settings(set_ or [])),
-        sequences=find_sequences(root, layout),
+        entrants=entrants,
+        sequences=found.sequences,
         starts=starts,
         store=ResultStore(out / protocol) if out else None,
     )
     reporting.check_plan(campaign, out)
     tracks = _run_with_progress(campaign, jobs)
     folder = out / protocol if out else None
-    reporting.hand_over(campaign, tracks, BENCHMARKS[benchmark.value], (), folder, json)
+    reporting.hand_over(campaign, tracks, BENCHMARKS[benchmark.value], found.skipped, folder, json)
+    if found.skipped:
+        _name_skipped(found.skipped, len(found.sequences))
+        raise typer.Exit(1)
+
+
+def _name_skipped(skipped: tuple[tuple[str, str], ...], measured: int) -> None:
+    for name, reason in skipped:
+        print(f"skipped: {name}: {reason}", file=sys.stderr)
+    total = measured + len(skipped)
+    print(f"{len(skipped)} of {total} sequences were skipped", file=sys.stderr)
 
 
 def _run_with_progress(campaign: Campaign, jobs: int) -> Tracks:

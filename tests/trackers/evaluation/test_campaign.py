@@ -9,11 +9,11 @@ import pytest
 from binvision.errors import DataError, SinkError, UsageError
 from binvision.media.boxes import read_boxes
 from binvision.trackers.evaluation.campaign import Campaign, run_campaign
+from binvision.trackers.evaluation.folder_layout import find_sequences
 from binvision.trackers.evaluation.results import ResultStore, write_atomically
 from binvision.trackers.evaluation.rules import RULES
 from binvision.trackers.evaluation.scores import TrackerScores
 from binvision.trackers.evaluation.scoring import score_campaign
-from binvision.trackers.evaluation.sequences import find_sequences
 from tests.support.sequences import CountingEntrant, StillEntrant, moving_boxes, write_sequence
 
 pytest.importorskip("got10k")

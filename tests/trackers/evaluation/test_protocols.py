@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from binvision.errors import DataError, SourceError, UsageError
+from binvision.trackers.evaluation.folder_layout import find_sequences
 from binvision.trackers.evaluation.protocols import Track, plan_runs, run_tracker
 from binvision.trackers.evaluation.rules import RULES
 from binvision.trackers.evaluation.scoring import score_run
-from binvision.trackers.evaluation.sequences import find_sequences
 from tests.support.sequences import StillTracker, moving_boxes, write_sequence
 
 

@@ -13,8 +13,8 @@ from rich.console import Console
 from binvision.errors import DataError
 from binvision.trackers.evaluation import tables
 from binvision.trackers.evaluation.campaign import Campaign, run_campaign
+from binvision.trackers.evaluation.folder_layout import find_sequences
 from binvision.trackers.evaluation.report import Report, make_report, read_report
-from binvision.trackers.evaluation.sequences import find_sequences
 from tests.support.reports import made_up_report
 from tests.support.sequences import StillEntrant, moving_boxes, write_sequence
 

@@ -8,7 +8,7 @@ import pytest
 
 from binvision.errors import DataError
 from binvision.media.images import read_image
-from binvision.trackers.evaluation.sequences import find_sequences
+from binvision.trackers.evaluation.folder_layout import find_sequences
 from tests.support.repository import ROOT
 from tests.support.sequences import moving_boxes, write_sequence
 
