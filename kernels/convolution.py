@@ -16,6 +16,7 @@ Arithmetic. With acc the sum of ``register_tile.py`` and integers until the last
 Zero padding of bits: the border holds zero words, so a tap outside adds the ones of its weight
 to acc, a constant per channel and per set of outside taps. The table ``base`` holds ``valid + 2 *
 outside`` for each such set (nine sets for a 3x3 window), and the inner loop needs no edges.
+Padding of bits with +1 or -1: the border holds that bit, and all taps count.
 Padding of pixels: the border holds the offset itself, and contributes offset * w, which is part of
 offset * sum(w). |dot| of bits is at most the number of taps, of pixels at most 2^15 * taps: int32
 holds 2^16 taps, more than a window of 256 channels times 15x15.

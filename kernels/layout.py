@@ -18,6 +18,7 @@ __all__ = [
     "aligned_zeros",
     "bit_sums",
     "bit_weights",
+    "border_words",
     "float_sums",
     "float_weights",
     "pixel_sums",
@@ -148,8 +149,15 @@ def bit_sums(
     window: Window,
     in_hw: tuple[int, int],
     out_hw: tuple[int, int],
+    pad_value: int = 0,
 ) -> tuple[np.ndarray, int, np.ndarray, np.ndarray]:
-    """Return ``sums`` of the kernel: exact zero padding as a constant per class of pixels."""
+    """Return ``sums`` of the kernel: exact zero padding as a constant per class of pixels.
+
+    Padding with +1 or -1 has bits of its own, :func:`border_words`, and needs no correction.
+    """
+    if pad_value:
+        taps = bits.shape[0] * bits.shape[1] * (in_channels // window.groups)
+        return aligned_copy(np.full(bits.shape[3], taps, np.int32)), -2, *_one_class(out_hw)
     ones = _popcount(bits).sum(axis=2)  # KH, KW, Cout
     row_inside = [_inside(window, axis, in_hw[axis], out_hw[axis]) for axis in (0, 1)]
     (row_kinds, row_class), (column_kinds, column_class) = (
@@ -165,6 +173,14 @@ def bit_sums(
         row_class.reshape(-1).astype(np.int64) * len(column_kinds),
         column_class.reshape(-1).astype(np.int64),
     )
+
+
+def border_words(channels: int, groups: int, pad_value: int) -> np.ndarray:
+    """Return the words of a border pixel of bits: of ones for +1, zeros for -1 and for 0."""
+    share = channels // groups
+    ones = np.zeros((groups, -(-share // 64) * 64), np.uint8)
+    ones[:, :share] = pad_value == 1
+    return np.packbits(ones, bitorder="little").view("<u8")
 
 
 def _popcount(words: np.ndarray) -> np.ndarray:

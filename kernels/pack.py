@@ -5,7 +5,7 @@ counts as 0. NaN gives 0. Each group of channels is packed from bit 0 of its own
 beyond a group's last channel stay 0, here and in the weights, so that they never differ.
 
 The words of one pixel lie together. Where a picture of bits has a border (the zero padding of the
-convolution that reads it), the border is never written and keeps the zeros it was allocated with.
+convolution that reads it), the border is never written and keeps what it was filled with.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from binvision.binary.estimators import ESTIMATORS, sign
 from binvision.binary.methods import find_method
-from binvision.errors import ExportError
+from binvision.errors import ConfigError, ExportError
 
 __all__ = ["BinaryConv2d"]
 
@@ -21,8 +21,8 @@ class BinaryConv2d(nn.Module):
         y[n, o] = scale[o] * sum(sign(W[o]) * sign(x[n] + shift))
 
     ``shift`` is a learned offset per input channel (RSign of ReActNet, ECCV 2020, eq. 3), zero
-    at first. Zero padding is a true zero: taps outside the input add nothing. There is no bias;
-    a batch norm is expected to follow.
+    at first. Padding is put around the signs; zero padding is a true zero: taps outside the input
+    add nothing. There is no bias; a batch norm is expected to follow.
 
     In evaluation mode the sum is taken over +-1 alone and scaled afterwards, so it is an exact
     integer in float32 and equals the packed runtime's bit for bit. In training the scale is
@@ -33,13 +33,14 @@ class BinaryConv2d(nn.Module):
         out_channels: Output channels O.
         kernel_size: Side of the square kernel.
         stride: Stride of the output.
-        padding: Zeros around the input.
+        padding: Values around the input.
         dilation: Spacing of the taps.
         groups: Channel groups; must divide both channel counts.
         method: A key of :data:`binvision.binary.METHODS`.
+        pad_value: What the padding holds: 0, or the sign 1 or -1 (Larq's ``pad_values``).
 
     Raises:
-        ConfigError: ``method`` is unknown.
+        ConfigError: ``method`` is unknown, or ``pad_value`` is neither 0, 1 nor -1.
     """
 
     def __init__(
@@ -53,12 +54,15 @@ class BinaryConv2d(nn.Module):
         groups: int = 1,
         *,
         method: str = "xnor",
+        pad_value: int = 0,
     ) -> None:
         super().__init__()
+        if pad_value not in (0, 1, -1):
+            raise ConfigError(f"pad_value: expected 0, 1 or -1, got {pad_value!r}")
         self.in_channels, self.out_channels = in_channels, out_channels
         self.kernel_size, self.stride, self.padding = kernel_size, stride, padding
         self.dilation, self.groups = dilation, groups
-        self.method = find_method(method)
+        self.method, self.pad_value = find_method(method), pad_value
 
         self.weight = nn.Parameter(
             torch.empty(out_channels, in_channels // groups, kernel_size, kernel_size)
@@ -75,9 +79,10 @@ class BinaryConv2d(nn.Module):
         scale = self.scale()
         if scale is not None and self.training:
             weight, scale = weight * scale, None
-        y = F.conv2d(
-            x, weight.to(x.dtype), None, self.stride, self.padding, self.dilation, self.groups
-        )
+        padding = self.padding
+        if self.pad_value:
+            x, padding = F.pad(x, [padding] * 4, value=float(self.pad_value)), 0
+        y = F.conv2d(x, weight.to(x.dtype), None, self.stride, padding, self.dilation, self.groups)
         return y if scale is None else y * scale.view(-1, 1, 1).to(y.dtype)
 
     def binarize_activation(self, x: Tensor) -> Tensor:

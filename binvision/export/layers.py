@@ -59,6 +59,8 @@ def _binary_conv(emitter: Emitter, layer: BinaryConv2d, x: Value) -> Value:
         return _real_binary_conv(emitter, layer, x)
     folded = layer.folded()
     attrs = {**_conv_attrs(layer, padding=layer.padding), "in_channels": layer.in_channels}
+    if layer.pad_value:
+        attrs["pad_value"] = layer.pad_value
     constants = {
         "threshold": _array(folded["threshold"]),
         "signs": _array(folded["signs"]),
@@ -72,6 +74,8 @@ def _real_binary_conv(emitter: Emitter, layer: BinaryConv2d, x: Value) -> Value:
     """Lower the layer of a float twin: a real convolution of the shifted input."""
     if layer.method.activation is not None or layer.method.weight is not None:
         raise ExportError(f"method {layer.method.name!r} binarises only weights or activations")
+    if layer.pad_value:
+        raise ExportError(f"pad_value {layer.pad_value} of a real convolution has no packed form")
     shift = _float64(layer.shift)
     if shift.any():
         # Before the convolution, not in its bias: the zero padding comes after the shift.

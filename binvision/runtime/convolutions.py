@@ -33,7 +33,8 @@ def plan_binary_conv(draft: Draft, number: int, step: Step) -> None:
     weight = draft.model.tensor(step, "bits")
     window, out_hw = _window(step, weight), draft.shapes[step.output][:2]
     taps, weights = layout.bit_weights(weight, bits.picture, window)
-    sums = layout.bit_sums(weight, channels, window, (height, width), out_hw)
+    pad_value = step.attrs.get("pad_value", 0)
+    sums = layout.bit_sums(weight, channels, window, (height, width), out_hw, pad_value)
     if number in draft.fusion.without_floats:
         _bits_to_bits(draft, number, step, taps, weights, sums)
         return
@@ -54,7 +55,8 @@ def _bits_to_bits(
     out_hw, channels = draft.shapes[step.output][:2], weight.shape[3]
     reader = draft.fusion.packs_for[number]
     packing = draft.bits[reader].packing
-    chain = Chain(*draft.channel_vectors(step, channels), threshold=packing[1])
+    scale, bias, slope = draft.channel_vectors(step, channels)
+    chain = Chain(scale, bias, slope, threshold=packing[1])
     most = weight.shape[0] * weight.shape[1] * step.attrs["in_channels"] // step.attrs["groups"]
     groups = draft.model.steps[reader].attrs["groups"]
     intervals = sign_intervals(chain, sums, most, groups)

@@ -144,6 +144,8 @@ class Draft:
         words = groups * -(-(channels // groups) // 64)
         picture = layout.Picture(height, width, words, tuple(step.attrs["padding"]))
         bits = self.persistent(picture.size, "uint64")
+        border = layout.border_words(channels, groups, step.attrs.get("pad_value", 0))
+        bits[: self.batch * picture.size].reshape(-1, words)[:] = border
         places = [height, groups, picture.first, picture.size, picture.row, words]
         threshold = aligned_copy(self.model.tensor(step, "threshold"))
         return BitPicture(picture, (bits, threshold, np.array(places, np.int64)))

@@ -8,7 +8,7 @@ the file and checked here; heights and widths are chosen when the model is plann
                  with levels, x is first rounded to 8 bits: clamp(round(x * levels), -128, 127)
     binary_conv  1-bit convolution: a bit is x >= threshold (1 means +1, 0 means -1);
                  y = scale * (valid_bits - 2 * popcount(x_bits XOR bits)) + bias, where taps
-                 outside the image count nothing
+                 outside the image count nothing, or have the sign pad_value
                  both: an optional second input is added, then an optional PReLU (slope)
     avg_pool     mean over the window, padded elements not counted
     max_pool     maximum over the window
@@ -39,6 +39,9 @@ MAX_PIXELS = 256  # stride, padding, dilation, window: far beyond any network
 MAX_CHANNELS = 2**16
 
 
+Valid = tuple[str, Callable[[Any], bool]]
+
+
 @dataclass(frozen=True)
 class Op:
     """What a step of one operation must and may have.
@@ -47,7 +50,8 @@ class Op:
         inputs: Least and greatest number of inputs.
         channels: Checks the step's tensors against the channel counts of its inputs and gives the
             channel count of its output.
-        attrs: Attribute name to a pair (text of what is valid, test).
+        attrs: Name of an attribute that must be there to a pair (text of what is valid, test).
+        optional_attrs: The same for attributes that may be there.
         required: Roles of the tensors that must be there.
         optional: Roles of the tensors that may be there.
         takes_image: Whether the first input may be the uint8 image.
@@ -55,7 +59,8 @@ class Op:
 
     inputs: tuple[int, int]
     channels: Callable[[Step, list[int], dict[str, np.ndarray]], int]
-    attrs: dict[str, tuple[str, Callable[[Any], bool]]] = field(default_factory=dict)
+    attrs: dict[str, Valid] = field(default_factory=dict)
+    optional_attrs: dict[str, Valid] = field(default_factory=dict)
     required: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
     takes_image: bool = False
@@ -231,6 +236,9 @@ OPS = {
         inputs=(1, 2),
         channels=_binary_conv_channels,
         attrs={**_CONV_ATTRS, "in_channels": _COUNT},
+        optional_attrs={
+            "pad_value": ("0, 1 or -1", lambda v: type(v) is int and v in (0, 1, -1)),
+        },
         required=("threshold", "bits", "scale", "bias"),
         optional=("slope",),
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -119,21 +120,26 @@ def _check_inputs(step: Step, op: Op, values: dict[str, int], image: str) -> Non
 
 
 def _check_attrs(step: Step, op: Op) -> None:
-    if set(step.attrs) != set(op.attrs):
-        expected = ", ".join(sorted(op.attrs)) or "none"
+    known = op.attrs | op.optional_attrs
+    if not set(op.attrs) <= set(step.attrs) <= set(known):
+        expected = _names(sorted(op.attrs), sorted(op.optional_attrs))
         raise fault(place_of(step), "attributes", expected, show(sorted(step.attrs)))
-    for name, (expected, is_valid) in op.attrs.items():
+    for name in step.attrs:
+        expected, is_valid = known[name]
         if not is_valid(step.attrs[name]):
             raise fault(place_of(step), name, expected, show(step.attrs[name]))
+
+
+def _names(required: Sequence[str], optional: Sequence[str]) -> str:
+    expected = ", ".join(required) or "none"
+    return expected + (f" and perhaps {', '.join(optional)}" if optional else "")
 
 
 def _check_tensors(step: Step, op: Op, tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     roles = set(step.tensors)
     allowed = {*op.required, *op.optional}
     if not roles >= set(op.required) or not roles <= allowed:
-        expected = ", ".join(op.required) or "none"
-        if op.optional:
-            expected += f" and perhaps {', '.join(op.optional)}"
+        expected = _names(op.required, op.optional)
         raise fault(place_of(step), "tensors", expected, show(sorted(roles)))
     for role, name in step.tensors.items():
         if name not in tensors:

@@ -23,9 +23,15 @@ def signs(values: np.ndarray) -> np.ndarray:
 
 
 def reference_conv(
-    x: np.ndarray, w: np.ndarray, stride: int, padding: int, dilation: int, groups: int
+    x: np.ndarray,
+    w: np.ndarray,
+    stride: int,
+    padding: int,
+    dilation: int,
+    groups: int,
+    pad_value: int,
 ) -> np.ndarray:
-    """Plain loops over output places and taps; taps outside the input add nothing."""
+    """Plain loops over output places and taps; taps outside the input read ``pad_value``."""
     n, _, height, width = x.shape
     out, per_group, kh, kw = w.shape
     oh = (height + 2 * padding - dilation * (kh - 1) - 1) // stride + 1
@@ -36,6 +42,8 @@ def reference_conv(
         if 0 <= row < height and 0 <= col < width:
             first = o // (out // groups) * per_group
             y[:, o, r, c] += x[:, first : first + per_group, row, col] @ w[o, :, i, j]
+        else:
+            y[:, o, r, c] += pad_value * w[o, :, i, j].sum()
     return y
 
 
@@ -67,6 +75,8 @@ def make_layer(name: str, seed: int, **shape: int) -> BinaryConv2d:
         {"stride": 2, "padding": 1},
         {"dilation": 2, "padding": 2},
         {"groups": 2, "padding": 1, "stride": 2},
+        {"padding": 1, "pad_value": 1},
+        {"padding": 2, "pad_value": -1, "groups": 2, "stride": 2},
     ],
     ids=str,
 )
@@ -74,7 +84,7 @@ def make_layer(name: str, seed: int, **shape: int) -> BinaryConv2d:
 def test_forward(name: str, shape: dict[str, int], training: bool) -> None:
     layer = make_layer(name, 1, **shape).train(training)
     x = np.random.default_rng(2).normal(size=(2, 6, 7, 5))
-    full = {"stride": 1, "padding": 0, "dilation": 1, "groups": 1, **shape}
+    full = {"stride": 1, "padding": 0, "dilation": 1, "groups": 1, "pad_value": 0, **shape}
     bits = signs(x + layer.shift.detach().numpy()[:, None, None])
     expected = reference_conv(bits, signs(layer.weight.detach().numpy()), **full)
     expected *= reference_scale(name, layer)[:, None, None]
@@ -154,7 +164,7 @@ def test_folded_constants_give_the_layer_bit_for_bit(name: str) -> None:
     bits = np.where(x.numpy() >= folded["threshold"].numpy()[:, None, None], 1, -1)
     weights = folded["signs"].numpy()
     assert set(np.unique(weights)) == {-1, 1} and folded["signs"].dtype == torch.int8
-    dots = reference_conv(bits, weights, 1, 1, 1, 1).astype(np.float32)
+    dots = reference_conv(bits, weights, 1, 1, 1, 1, 0).astype(np.float32)
     expected = dots * folded["scale"].numpy()[:, None, None]
     assert np.array_equal(layer(x).detach().numpy(), expected)
 
@@ -162,6 +172,11 @@ def test_folded_constants_give_the_layer_bit_for_bit(name: str) -> None:
 def test_the_float_twin_has_no_packed_form() -> None:
     with pytest.raises(ExportError, match="method 'fp' keeps this layer real"):
         BinaryConv2d(3, 4, 3, method="fp").folded()
+
+
+def test_padding_is_zero_or_a_sign() -> None:
+    with pytest.raises(ConfigError, match="pad_value: expected 0, 1 or -1, got 2"):
+        BinaryConv2d(3, 4, 3, pad_value=2)
 
 
 def test_unknown_method_names_the_valid_ones() -> None:

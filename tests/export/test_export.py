@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -97,8 +99,8 @@ def test_layers_of_backbones(kind: str, method: str, size_hw: tuple[int, int]) -
 
 
 @pytest.mark.parametrize("seed", range(4))
-@pytest.mark.parametrize("make", [Plain, Branches])
-def test_layers_of_odd_networks(make: type[nn.Module], seed: int) -> None:
+@pytest.mark.parametrize("make", [Plain, Branches, partial(Plain, pad_value=-1)])
+def test_layers_of_odd_networks(make: Callable[[], nn.Module], seed: int) -> None:
     network = randomize(make(), seed)
     size_hw = (63 + 5 * seed, 80 - 7 * seed)
     assert assert_layers_agree(network, random_images(2, size_hw, seed)) >= 2
@@ -335,6 +337,11 @@ def test_refused(then: Any, message: str) -> None:
     with pytest.raises(ExportError, match=message) as caught:
         exported(Around(then))
     assert "\n" not in str(caught.value)
+
+
+def test_refused_padding_of_a_float_twin() -> None:
+    with pytest.raises(ExportError, match="layer 'conv3' .*pad_value 1 of a real convolution has"):
+        exported(Plain("fp", pad_value=1))
 
 
 def test_refused_without_convolution() -> None:

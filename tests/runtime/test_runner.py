@@ -71,7 +71,11 @@ class Graphs(NetworkBuilder):
             )
         elif kind == "residual":
             residual = draw(st.sampled_from(alike))
-            y = self.binary_conv(x, self.channels[x], 3, padding=2, dilation=2, residual=residual)
+            pad_value = draw(st.sampled_from([None, 0, 1, -1]))
+            y = self.binary_conv(
+                x, self.channels[x], 3, padding=2, dilation=2, residual=residual,
+                pad_value=pad_value,
+            )  # fmt: skip
         elif kind == "max":
             y = self.pool(x, "max_pool", 3, 1, 1, ceil=draw(st.booleans()))
         elif kind == "concat":
@@ -191,7 +195,10 @@ def test_chains_of_signs(data: st.DataObject) -> None:
         groups = 2 if net.channels[x] % 2 == 0 and data.draw(st.booleans()) else 1
         outputs = groups * data.draw(st.integers(1, 70))
         slope = data.draw(st.booleans())
-        x = net.binary_conv(x, outputs, 3, padding=1, groups=groups, slope=slope)
+        pad_value = data.draw(st.sampled_from([None, 1, -1]))
+        x = net.binary_conv(
+            x, outputs, 3, padding=1, groups=groups, slope=slope, pad_value=pad_value
+        )
     model, batch = net.model(x), images(2, (17, 12))
     ours = Runner(model, batch=2, size_hw=(17, 12), threads=data.draw(st.integers(1, 3)))(batch)
     assert_agrees(ours, interpret(model, batch))

@@ -50,7 +50,9 @@ class Layer:
 
 
 @st.composite
-def layers(draw: st.DrawFn, inputs: int = 140, outputs: int = 80) -> Layer:
+def layers(
+    draw: st.DrawFn, inputs: int = 140, outputs: int = 80, pad_values: tuple[int, ...] = (0,)
+) -> Layer:
     """Any convolution whose window fits its padded picture."""
     pair = lambda low, high: st.tuples(st.integers(low, high), st.integers(low, high))  # noqa: E731
     kernel, dilation, stride = draw(pair(1, 4)), draw(pair(1, 3)), draw(pair(1, 3))
@@ -64,7 +66,13 @@ def layers(draw: st.DrawFn, inputs: int = 140, outputs: int = 80) -> Layer:
         inputs=groups * draw(st.integers(1, inputs // groups)),
         outputs=groups * draw(st.integers(1, outputs // groups)),
         kernel=kernel,
-        attrs={"stride": stride, "padding": padding, "dilation": dilation, "groups": groups},
+        attrs={
+            "stride": stride,
+            "padding": padding,
+            "dilation": dilation,
+            "groups": groups,
+            "pad_value": draw(st.sampled_from(pad_values)),
+        },
         seed=draw(st.integers(0, 2**16)),
     )
 
@@ -75,7 +83,7 @@ def run_bits(
     """Pack ``x``, convolve it with ``bits``."""
     acts, picture = _bit_picture(layer, x, threshold, bits.shape[2], options.get("vector", True))
     taps, weights = layout.bit_weights(bits, picture, layer.window)
-    sums = layout.bit_sums(bits, layer.inputs, layer.window, layer.size, layer.out_hw)
+    sums = _bit_sums(layer, bits)
     return _convolve(layer, acts, picture, taps, weights, sums, **options)
 
 
@@ -86,7 +94,7 @@ def run_bits_to_bits(
     """Pack ``x``, convolve it with ``bits`` and take the signs for a layer of ``groups``."""
     acts, picture = _bit_picture(layer, x, threshold, bits.shape[2], vector)
     taps, weights = layout.bit_weights(bits, picture, layer.window)
-    sums = layout.bit_sums(bits, layer.inputs, layer.window, layer.size, layer.out_hw)
+    sums = _bit_sums(layer, bits)
     most = int(np.prod(layer.weight_shape[:3]))
     intervals = sign_intervals(chain, sums, most, groups)
     places = layout.window_places(picture, layer.window, layer.out_hw)
@@ -98,12 +106,18 @@ def run_bits_to_bits(
     return packed
 
 
+def _bit_sums(layer: Layer, bits: np.ndarray) -> Any:
+    pad_value = layer.attrs.get("pad_value", 0)
+    return layout.bit_sums(bits, layer.inputs, layer.window, layer.size, layer.out_hw, pad_value)
+
+
 def _bit_picture(
     layer: Layer, x: np.ndarray, threshold: np.ndarray, words: int, vector: bool
 ) -> tuple[np.ndarray, layout.Picture]:
     groups = layer.attrs["groups"]
     picture = layout.Picture(*layer.size, words * groups, layer.attrs["padding"])
-    acts = np.zeros(layer.batch * picture.size, np.uint64)
+    border = layout.border_words(layer.inputs, groups, layer.attrs.get("pad_value", 0))
+    acts = np.tile(border, layer.batch * picture.size // len(border))
     packing = (acts, threshold, _places(picture, layer.size[0], groups))
     rows = layer.batch * layer.size[0]
     kernels.pack_signs(x.reshape(-1), layer.size[1], packing, 0, rows, vector)

@@ -6,6 +6,8 @@ a 1-bit convolution is an ordinary convolution of -1, 0 and +1, whose float32 su
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -31,7 +33,13 @@ def integer_dots(model: PackedModel, step: Step, x: Tensor) -> Tensor:
     threshold = _vector(model, step, "threshold")
     signs = torch.where(x >= threshold, 1.0, -1.0)
     weight = torch.from_numpy(unpack_bits(model.tensor(step, "bits"), _group_channels(step)))
-    return F.conv2d(signs, weight.float(), **_geometry(step))
+    geometry = _geometry(step)
+    if step.attrs.get("pad_value", 0):
+        rows, columns = geometry["padding"]
+        around = [columns, columns, rows, rows]
+        signs = F.pad(signs, around, value=float(step.attrs["pad_value"]))
+        geometry["padding"] = 0
+    return F.conv2d(signs, weight.float(), **geometry)
 
 
 def unpack_bits(bits: np.ndarray, channels: int) -> np.ndarray:
@@ -88,7 +96,7 @@ def _vector(model: PackedModel, step: Step, role: str) -> Tensor:
     return torch.from_numpy(np.array(model.tensor(step, role))).view(-1, 1, 1)
 
 
-def _geometry(step: Step) -> dict[str, object]:
+def _geometry(step: Step) -> dict[str, Any]:
     names = ("stride", "padding", "dilation", "groups")
     return {name: step.attrs[name] for name in names}
 

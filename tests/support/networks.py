@@ -46,10 +46,12 @@ class NetworkBuilder:
 
     def binary_conv(
         self, x: str, outputs: int, size: int, *, residual: str | None = None, slope: bool = True,
-        threshold: np.ndarray | None = None, **geometry: Any,
+        threshold: np.ndarray | None = None, pad_value: int | None = None, **geometry: Any,
     ) -> str:  # fmt: skip
         """1-bit convolution; some scales are negative, some thresholds exactly zero."""
         attrs, channels = _geometry(geometry), self.channels[x]
+        if pad_value is not None:
+            attrs["pad_value"] = pad_value
         inputs = channels // attrs["groups"]
         if threshold is None:
             threshold = self._vector(channels, 0.3) * self.rng.integers(0, 2, channels)

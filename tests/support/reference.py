@@ -12,7 +12,16 @@ import numpy as np
 
 from binvision.runtime import PackedModel, Step
 
-__all__ = ["convolution_sums", "correlation", "epilogue", "interpret", "pack", "pooled", "unpack"]
+__all__ = [
+    "convolution_sums",
+    "correlation",
+    "epilogue",
+    "interpret",
+    "pack",
+    "pooled",
+    "sign_sums",
+    "unpack",
+]
 
 
 def interpret(model: PackedModel, images: np.ndarray) -> dict[str, np.ndarray]:
@@ -35,9 +44,9 @@ def _run(step: Step, tensors: dict[str, np.ndarray], inputs: list[np.ndarray]) -
             sums = convolution_sums(x, tensors["weight"], attrs)
             return epilogue(sums, tensors, inputs[1:])
         case "binary_conv":
-            signs = np.where(x >= tensors["threshold"], 1, -1)
             weight = unpack(tensors["bits"], attrs["in_channels"] // attrs["groups"])
-            return epilogue(convolution_sums(signs, weight, attrs), tensors, inputs[1:])
+            sums = sign_sums(x, tensors["threshold"], weight, attrs)
+            return epilogue(sums, tensors, inputs[1:])
         case "avg_pool" | "max_pool":
             return pooled(x, attrs, np.max if step.op == "max_pool" else np.mean)
         case "concat":
@@ -49,6 +58,20 @@ def _run(step: Step, tensors: dict[str, np.ndarray], inputs: list[np.ndarray]) -
         case "affine":
             return x * tensors["scale"] + tensors["bias"]
     raise AssertionError(step.op)
+
+
+def sign_sums(
+    x: np.ndarray, threshold: np.ndarray, weight: np.ndarray, attrs: dict[str, Any]
+) -> np.ndarray:
+    """Sums of products of signs, the padding being 0 or ``attrs["pad_value"]``."""
+    signs = np.where(x >= threshold, 1, -1)
+    pad_value = attrs.get("pad_value", 0)
+    if pad_value:
+        vertical, horizontal = ((pad, pad) for pad in attrs["padding"])
+        around = ((0, 0), vertical, horizontal, (0, 0))
+        signs = np.pad(signs, around, constant_values=pad_value)
+        attrs = {**attrs, "padding": (0, 0)}
+    return convolution_sums(signs, weight, attrs)
 
 
 def convolution_sums(x: np.ndarray, weight: np.ndarray, attrs: dict[str, Any]) -> np.ndarray:

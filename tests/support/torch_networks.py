@@ -72,12 +72,12 @@ def outputs_of_layers(
 class Plain(nn.Module):
     """A chain in the order of AlexNet, with groups, strides, dilation and a ReLU."""
 
-    def __init__(self, method: str = "rbcn") -> None:
+    def __init__(self, method: str = "rbcn", pad_value: int = 0) -> None:
         super().__init__()
         self.stem, self.norm1 = QuantConv2d(3, 24, 5, 2), nn.BatchNorm2d(24)
         self.conv2 = BinaryConv2d(24, 140, 3, groups=2, method=method)
         self.norm2, self.pool2 = nn.BatchNorm2d(140), nn.MaxPool2d(3, 2)
-        self.conv3 = BinaryConv2d(140, 70, 3, 2, 2, dilation=2, method=method)
+        self.conv3 = BinaryConv2d(140, 70, 3, 2, 2, dilation=2, method=method, pad_value=pad_value)
         self.norm3, self.relu = nn.BatchNorm2d(70), nn.ReLU()
         self.head = nn.Conv2d(70, 9, (1, 3), (2, 1), (0, 1), bias=True)
 
