@@ -5,7 +5,7 @@ From the official reports (the got10k toolkit's `ExperimentGOT10k`, `ExperimentO
 
     rules    frames                       boxes               averaged over
     got10k   cover above 0                clipped to picture  frames of all sequences
-    otb      all but Tiger1's first five  as they are         sequences
+    otb      all from the first true box  as they are         sequences
     uav      those with a true box        as they are         sequences
     folder   those with a true box        as they are         sequences
 
@@ -57,7 +57,9 @@ class Rules:
         """bool ``[len(sequence)]``: the frames that count, beside the start of a run."""
         if self.name == "got10k" and sequence.cover is not None:
             return sequence.cover > 0
-        if self.name in ("otb", "uav"):
+        if self.name == "otb":
+            return np.logical_or.accumulate(sequence.visible)  # Tiger1 begins later
+        if self.name == "uav":
             return ~np.isnan(sequence.truth_xywh).any(axis=1)
         return sequence.visible
 
