@@ -13,16 +13,14 @@ __all__ = ["compare"]
 def compare(
     reports: Annotated[
         list[Path],
-        typer.Argument(
-            metavar="REPORT", help="report.json files, or folders that hold one; two or more."
-        ),
+        typer.Argument(metavar="REPORT", help="report.json of an evaluation, or its folder."),
     ],
     markdown: Annotated[
-        Path | None, typer.Option(metavar="FILE.md", help="Write all tables as Markdown.")
+        Path | None, typer.Option(metavar="FILE", help="Write all tables as Markdown.")
     ] = None,
     plot: Annotated[
         Path | None,
-        typer.Option(metavar="FILE.png|svg", help="Draw all curves of the benchmark."),
+        typer.Option(metavar="FILE", help="Draw all curves of the benchmark: .png or .svg."),
     ] = None,
     json: Annotated[
         bool, typer.Option("--json", help="Print the joined reports as JSON, not as a table.")

@@ -32,8 +32,9 @@ def check_plan(campaign: Campaign, out: Path | None) -> None:
             f"for the benchmark's server"
         )
     if secret and campaign.starts != 1:
-        raise UsageError(f"{secret[0]} has no truth to start from but in its first frame; leave "
-                         f"--starts at 1")  # fmt: skip
+        raise UsageError(
+            f"{secret[0]} has no truth to start from but in its first frame; leave --starts at 1"
+        )
 
 
 def hand_over(
@@ -86,10 +87,8 @@ def _submit(
         return
     for path in paths:
         typer.echo(path)
-    typer.echo(
-        f"{len(secret)} sequences without truth here, so no scores; upload at {UPLOAD_PAGE}",
-        err=True,
-    )
+    count = f"{len(secret)} sequences"
+    typer.echo(f"{count} whose truth only the server has; upload at {UPLOAD_PAGE}", err=True)
 
 
 def _write(report: Report, folder: Path) -> None:

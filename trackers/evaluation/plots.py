@@ -130,7 +130,7 @@ def _draw_panel(axes: Axes, report: Report, curve: str) -> None:
             color=_COLOURS[index % len(_COLOURS)],
             linestyle=_STYLES[(index + index // len(_COLOURS)) % len(_STYLES)],
             linewidth=1.8,
-            label=f"{tracker.name} [{scores[tracker.name]:.3f}]",
+            label=f"{scores[tracker.name]:.3f}  {tracker.name}",
         )
     if curve == "precision":
         axes.axvline(20, color="0.6", linewidth=0.8, zorder=0)
@@ -143,7 +143,7 @@ def _draw_panel(axes: Axes, report: Report, curve: str) -> None:
     )
     axes.grid(color="0.88", linewidth=0.6)
     axes.set_axisbelow(True)
-    axes.legend(
+    legend = axes.legend(
         title=_LEGENDS[ranking],
         loc="upper center",
         bbox_to_anchor=(0.5, -0.16),
@@ -152,6 +152,8 @@ def _draw_panel(axes: Axes, report: Report, curve: str) -> None:
         fontsize="small",
         title_fontsize="small",
     )
+    for text in legend.get_texts():
+        text.set_parse_math(False)  # a name may hold dollar signs
 
 
 def _save(figure: Figure, path: Path) -> None:

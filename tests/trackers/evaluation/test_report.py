@@ -43,6 +43,10 @@ def test_means_over_sequences_and_over_frames(campaign):
     slow, fast = still_overlap(0.5, 4), still_overlap(2, 11)
     assert score.mean.ao == pytest.approx((slow + fast) / 2)
     assert score.pooled.ao == pytest.approx((3 * slow + 10 * fast) / 13)
+    # The first frames count in the curves: 4 and 11 frames of them.
+    both = [score.sequences[name].mean.success_auc for name in ("slow", "fast")]
+    assert score.mean.success_auc == pytest.approx(sum(both) / 2)
+    assert score.pooled.success_auc == pytest.approx((4 * both[0] + 11 * both[1]) / 15)
     assert score.interval == pytest.approx((fast, slow))
     assert score.mean.frames == 13
     seconds = sum(sequence.seconds for sequence in score.sequences.values())
