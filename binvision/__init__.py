@@ -30,7 +30,9 @@ if TYPE_CHECKING:
         ModelTaskError,
         SinkError,
         SourceError,
+        TrackingError,
         UsageError,
+        WorkerError,
     )
     from binvision.trackers import Tracker, TrackResult
 
@@ -52,7 +54,9 @@ __all__ = [
     "SourceError",
     "TrackResult",
     "Tracker",
+    "TrackingError",
     "UsageError",
+    "WorkerError",
     "__version__",
 ]
 

@@ -13,6 +13,8 @@
     ├── MediaError (OSError)           pictures that cannot be read or written
     │   ├── SourceError                a video, folder, camera or stream that does not deliver
     │   └── SinkError                  an output that cannot be written
+    ├── TrackingError (RuntimeError)   a tracker that fails in the middle of a sequence
+    ├── WorkerError (RuntimeError)     a process or machine that works for us and is lost
     └── MissingExtraError (ImportError)  a command whose optional packages are not installed
 
 Each class is also the built-in error that a caller would expect, so that code which knows
@@ -36,7 +38,9 @@ __all__ = [
     "ModelTaskError",
     "SinkError",
     "SourceError",
+    "TrackingError",
     "UsageError",
+    "WorkerError",
 ]
 
 
@@ -90,6 +94,14 @@ class SourceError(MediaError):
 
 class SinkError(MediaError):
     """An output file cannot be written."""
+
+
+class TrackingError(BinvisionError, RuntimeError):
+    """A tracker fails in a frame that could be read."""
+
+
+class WorkerError(BinvisionError, RuntimeError):
+    """A process or a machine that works for us died, cannot be reached, or differs from ours."""
 
 
 class MissingExtraError(BinvisionError, ImportError):

@@ -8,12 +8,13 @@ from frame 0 and from n/3, backward from the last frame and from 2n/3. Both are 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
-from binvision.errors import UsageError
+from binvision.errors import TrackingError, UsageError
 from binvision.media.images import read_image
 from binvision.trackers.evaluation.sequences import Sequence
 
@@ -78,11 +79,23 @@ def plan_runs(visible: np.ndarray, starts: int) -> tuple[range, ...]:
     )
 
 
-def run_tracker(tracker: BoxTracker, sequence: Sequence, run: range) -> Track:
+def run_tracker(
+    tracker: BoxTracker,
+    sequence: Sequence,
+    run: range,
+    on_frame: Callable[[], None] = lambda: None,
+) -> Track:
     """Follow the target of `sequence` through the frames of `run`.
+
+    Args:
+        tracker: Who follows; it is started afresh.
+        sequence: What to follow.
+        run: Frame indices, one of `plan_runs`.
+        on_frame: Called after each frame.
 
     Raises:
         SourceError: a picture is missing or cannot be decoded.
+        TrackingError: the tracker fails; the message names the picture.
     """
     shift = np.array([sequence.origin, sequence.origin, 0, 0])
     boxes = np.full((len(sequence), 4), np.nan)
@@ -91,13 +104,20 @@ def run_tracker(tracker: BoxTracker, sequence: Sequence, run: range) -> Track:
     for index in run:
         frame = read_image(sequence.frames[index])
         began = time.perf_counter()
-        if index == run[0]:
-            tracker.init(frame, start_box)
-            box = start_box
-        else:
-            box = tracker.update(frame)
+        try:
+            if index == run[0]:
+                tracker.init(frame, start_box)
+                box = start_box
+            else:
+                box = tracker.update(frame)
+        except Exception as error:
+            raise TrackingError(
+                f"{sequence.frames[index]}: the tracker fails in this frame: "
+                f"{type(error).__name__}: {error}"
+            ) from error
         seconds[index] = time.perf_counter() - began
         boxes[index] = np.asarray(box, dtype=np.float64) + shift
+        on_frame()
     return Track(np.round(boxes, _BOX_DECIMALS), np.round(seconds, _TIME_DECIMALS))
 
 
