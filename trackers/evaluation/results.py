@@ -1,8 +1,17 @@
-"""Result files of finished sequences, in the got10k toolkit's layout.
+"""Result files of finished sequences, in the got10k toolkit's layouts.
 
-    OUT/BENCHMARK/TRACKER/SEQUENCE/SEQUENCE_001.txt    x,y,w,h a frame; one file a run
-    OUT/BENCHMARK/TRACKER/SEQUENCE/SEQUENCE_time.txt   seconds a frame; one column a run
-    OUT/BENCHMARK/TRACKER/tracker.json                 what produced them
+One run a sequence, of the benchmarks that the toolkit's OTB and UAV123 experiments report:
+
+    FOLDER/TRACKER/SEQUENCE.txt                    x,y,w,h a frame
+    FOLDER/TRACKER/times/SEQUENCE_time.txt         seconds a frame
+
+All else, as the toolkit's GOT-10k experiment has it:
+
+    FOLDER/TRACKER/SEQUENCE/SEQUENCE_001.txt       x,y,w,h a frame; one file a run
+    FOLDER/TRACKER/SEQUENCE/SEQUENCE_time.txt      seconds a frame; one column a run
+
+FOLDER is ``OUT/results/BENCHMARK``. ``FOLDER/TRACKER.json`` tells what produced the results; it
+lies beside the tracker's folder, because GOT-10k's server takes that folder as it is.
 
 A sequence is finished when its last box file is there: that file is written last, and every file
 appears whole or not at all. So a campaign may be killed at any moment and goes on where it stood.
@@ -12,7 +21,12 @@ from __future__ import annotations
 
 import json
 import os
+import platform
+import time
+from contextlib import suppress
+from glob import escape
 from pathlib import Path
+from threading import get_ident
 
 import numpy as np
 
@@ -22,28 +36,51 @@ from binvision.trackers.evaluation.protocols import Track
 
 __all__ = ["ResultStore", "write_atomically"]
 
+# What the toolkit's experiments call their result folders.
+_TOOLKIT_FOLDERS = {
+    "got10k": "GOT-10k",
+    "otb2013": "OTB2013",
+    "otb50": "OTBtb50",
+    "otb100": "OTB2015",
+    "uav123": "UAV123",
+    "uav20l": "UAV20L",
+}
+
 
 class ResultStore:
-    """Results of one benchmark and protocol under one folder.
+    """Results of one benchmark and number of starts.
 
     Args:
-        folder: ``OUT/BENCHMARK``; made when the first result is written.
+        folder: Where they lie; made when the first result is written.
+        protocol: ``"got10k"``, ``"otb"`` or ``"uav"``: whose layout the files have.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, protocol: str = "got10k") -> None:
+        self.folder = folder
+        self._is_flat = protocol in ("otb", "uav")
+
+    @classmethod
+    def of_benchmark(cls, out: Path, benchmark: str, protocol: str, starts: int) -> ResultStore:
+        """Results below ``out`` where the toolkit looks for those of this benchmark.
+
+        Several starts have no place in the toolkit, and get a folder of their own.
+        """
+        name = _TOOLKIT_FOLDERS.get(benchmark, benchmark)
+        if starts == 1:
+            return cls(out / "results" / name, protocol)
+        return cls(out / "results" / f"{name}-starts{starts}")
 
     def claim(self, tracker: str, identity: dict[str, object]) -> None:
         """Make sure that results under this name come from exactly this tracker.
 
         Raises:
             UsageError: earlier results were made by another model, version or settings.
+            DataError: what made them cannot be read.
             SinkError: the folder cannot be written.
         """
-        path = self._folder / tracker / "tracker.json"
+        path = self.folder / f"{tracker}.json"
         if not path.exists():
-            write_atomically(path, json.dumps(identity, indent=2) + "\n")
-            return
+            write_atomically(path, json.dumps(identity, indent=2) + "\n", replace=False)
         try:
             earlier = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
@@ -51,9 +88,13 @@ class ResultStore:
         if earlier != identity:
             changed = sorted(k for k in earlier | identity if earlier.get(k) != identity.get(k))
             raise UsageError(
-                f"{path.parent}: results of {tracker} were made with another "
-                f"{', '.join(changed)}; choose another --out or delete this folder"
+                f"{path}: results of {tracker} were made with another {', '.join(changed)}; "
+                f"choose another --out, or delete this file and the folder {tracker} beside it"
             )
+
+    def is_finished(self, tracker: str, sequence: str, runs: int) -> bool:
+        """Whether all runs of this sequence are there."""
+        return self._paths(tracker, sequence, runs)[0][-1].exists()
 
     def load(self, tracker: str, sequence: str, runs: int) -> tuple[Track, ...] | None:
         """Tracks of a finished sequence, or None if it is not finished.
@@ -61,11 +102,14 @@ class ResultStore:
         Raises:
             DataError: a result file is damaged.
         """
-        paths, time_path = self._paths(tracker, sequence, runs)
-        if not paths[-1].exists():
+        if not self.is_finished(tracker, sequence, runs):
             return None
-        seconds = _read_times(time_path, runs)
-        return tuple(Track(read_boxes(path), seconds[:, i]) for i, path in enumerate(paths))
+        paths, time_path = self._paths(tracker, sequence, runs)
+        try:
+            seconds = _read_times(time_path, runs)
+            return tuple(Track(read_boxes(path), seconds[:, i]) for i, path in enumerate(paths))
+        except DataError as error:
+            raise DataError(f"{error}; delete {paths[-1]} to run the sequence again") from error
 
     def save(self, tracker: str, sequence: str, tracks: tuple[Track, ...]) -> None:
         """Write the tracks of one sequence.
@@ -80,25 +124,91 @@ class ResultStore:
             write_atomically(path, _format_rows(track.boxes_xywh, "%.3f"))
 
     def _paths(self, tracker: str, sequence: str, runs: int) -> tuple[list[Path], Path]:
-        folder = self._folder / tracker / sequence
+        folder = self.folder / tracker
+        if self._is_flat:
+            return [folder / f"{sequence}.txt"], folder / "times" / f"{sequence}_time.txt"
+        folder /= sequence
         boxes = [folder / f"{sequence}_{run:03d}.txt" for run in range(1, runs + 1)]
         return boxes, folder / f"{sequence}_time.txt"
 
 
-def write_atomically(path: Path, content: str | bytes) -> None:
+def write_atomically(path: Path, content: str | bytes, *, replace: bool = True) -> None:
     """Write a file beside its final place and rename it, making its folder if needed.
+
+    The file is there whole or not at all, even where the process is killed or the power fails,
+    and where several processes write it. What a killed process left beside it is removed.
+
+    Args:
+        path: The file.
+        content: What it shall hold; text is written in UTF-8.
+        replace: False leaves a file that exists, or comes to exist meanwhile, as it is.
 
     Raises:
         SinkError: the folder or the file cannot be written.
     """
-    # Two processes may write one path; each needs a temporary file of its own.
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    writer = f"{_host()}.{os.getpid()}-{get_ident()}"
+    beside = path.with_name(f".{path.name}.{writer}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_bytes(content.encode() if isinstance(content, str) else content)
-        os.replace(beside, path)
+        _remove_abandoned(path)
+        with beside.open("wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
+            file.flush()
+            os.fsync(file.fileno())
+        if replace:
+            os.replace(beside, path)
+        else:
+            _rename_to_free_place(beside, path)
     except OSError as error:
         raise SinkError(f"{path}: cannot write: {error.strerror}") from error
+    finally:
+        with suppress(OSError):
+            beside.unlink()
+
+
+_ABANDONED_AFTER_S = 3600.0
+
+
+def _remove_abandoned(path: Path) -> None:
+    """Remove what killed processes left of earlier attempts to write this file."""
+    for partial in path.parent.glob(f".{escape(path.name)}.*.partial"):
+        if _is_abandoned(partial):
+            partial.unlink(missing_ok=True)
+
+
+def _is_abandoned(partial: Path) -> bool:
+    """Whether nobody will finish this file: writing takes milliseconds."""
+    *_, host, writer, _ = partial.name.split(".")
+    process = writer.partition("-")[0]
+    if host == _host() and process.isdecimal() and os.name == "posix":
+        return not _is_alive(int(process))
+    try:
+        return time.time() - partial.stat().st_mtime > _ABANDONED_AFTER_S
+    except FileNotFoundError:
+        return False
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass  # somebody else's
+    return True
+
+
+def _host() -> str:
+    return platform.node().replace(".", "-")
+
+
+def _rename_to_free_place(beside: Path, path: Path) -> None:
+    try:
+        os.link(beside, path)  # unlike a rename, it fails where there is a file
+    except FileExistsError:
+        pass
+    except OSError:  # a file system without links
+        os.replace(beside, path)
 
 
 def _format_rows(rows: np.ndarray, pattern: str) -> str:
@@ -109,7 +219,7 @@ def _read_times(path: Path, runs: int) -> np.ndarray:
     try:
         seconds = np.loadtxt(path, delimiter=",", ndmin=2)
     except (OSError, ValueError) as error:
-        raise DataError(f"{path}: cannot read times: {error}; delete its folder") from error
+        raise DataError(f"{path}: cannot read times: {error}") from error
     if seconds.shape[1] != runs:
         raise DataError(f"{path}: {seconds.shape[1]} columns of times for {runs} runs")
     return seconds

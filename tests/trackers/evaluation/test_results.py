@@ -1,0 +1,184 @@
+"""Result files: whole or not there, in the toolkit's places, never taken from another tracker."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from binvision.errors import DataError, SinkError, UsageError
+from binvision.trackers.evaluation import results
+from binvision.trackers.evaluation.protocols import Track
+from binvision.trackers.evaluation.results import ResultStore, write_atomically
+
+
+def track(frames: int = 3, start: float = 0.0) -> Track:
+    boxes = start + np.arange(4.0 * frames).reshape(frames, 4)
+    return Track(boxes, np.full(frames, 0.125))
+
+
+@pytest.mark.parametrize(
+    ("benchmark", "protocol", "starts", "files"),
+    [
+        ("got10k", "got10k", 1, ["GOT-10k/t/s/s_001.txt", "GOT-10k/t/s/s_time.txt"]),
+        ("folder", "got10k", 1, ["folder/t/s/s_001.txt", "folder/t/s/s_time.txt"]),
+        ("otb2013", "otb", 1, ["OTB2013/t/s.txt", "OTB2013/t/times/s_time.txt"]),
+        ("otb50", "otb", 1, ["OTBtb50/t/s.txt", "OTBtb50/t/times/s_time.txt"]),
+        ("otb100", "otb", 1, ["OTB2015/t/s.txt", "OTB2015/t/times/s_time.txt"]),
+        ("uav123", "uav", 1, ["UAV123/t/s.txt", "UAV123/t/times/s_time.txt"]),
+        ("uav20l", "uav", 1, ["UAV20L/t/s.txt", "UAV20L/t/times/s_time.txt"]),
+        (
+            "otb2013",
+            "otb",
+            4,
+            [f"OTB2013-starts4/t/s/s_{what}.txt" for what in ("001", "002", "003", "004", "time")],
+        ),
+    ],
+)
+def test_files_lie_where_the_toolkit_looks(tmp_path, benchmark, protocol, starts, files):
+    store = ResultStore.of_benchmark(tmp_path, benchmark, protocol, starts)
+    tracks = tuple(track(start=run) for run in range(starts))
+    assert store.load("t", "s", starts) is None
+    store.save("t", "s", tracks)
+    root = tmp_path / "results"
+    found = sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.is_file())
+    assert found == files
+    assert (root / files[0]).read_text().splitlines()[0] == "0.000,1.000,2.000,3.000"
+    loaded = store.load("t", "s", starts)
+    assert loaded is not None and len(loaded) == starts
+    for one, other in zip(loaded, tracks, strict=True):
+        np.testing.assert_array_equal(one.boxes_xywh, other.boxes_xywh)
+        np.testing.assert_array_equal(one.seconds, other.seconds)
+
+
+@pytest.mark.parametrize("protocol", ["got10k", "otb"])
+def test_a_sequence_is_finished_with_its_last_file(tmp_path, protocol, monkeypatch):
+    """Killed after each write and before each rename: finished is only what is complete."""
+    replace, left = os.replace, [0]
+
+    def dying(source, target):
+        if left[0] == 0:
+            raise KeyboardInterrupt
+        left[0] -= 1
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", dying)
+    store = ResultStore(tmp_path, protocol)
+    for writes in range(2):
+        left[0] = writes
+        with pytest.raises(KeyboardInterrupt):
+            store.save("t", "s", (track(),))
+        assert store.load("t", "s", 1) is None
+    left[0] = 2
+    store.save("t", "s", (track(),))
+    assert store.load("t", "s", 1) is not None
+
+
+def test_what_a_killed_process_left_beside_is_removed(tmp_path):
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    host, old = results._host(), time.time() - 4000
+    parts = {
+        "dead": tmp_path / f".a.txt.{host}.{dead.pid}-7.partial",
+        "of another file": tmp_path / f".b.txt.{host}.{dead.pid}-7.partial",
+        "living": tmp_path / f".a.txt.{host}.{os.getppid()}-7.partial",
+        "elsewhere, new": tmp_path / ".a.txt.another-host.1-7.partial",
+        "elsewhere, old": tmp_path / ".a.txt.another-host.2-7.partial",
+    }
+    for part in parts.values():
+        part.write_text("half")
+    os.utime(parts["elsewhere, old"], (old, old))
+    write_atomically(tmp_path / "a.txt", "whole")
+    assert (tmp_path / "a.txt").read_text() == "whole"
+    gone = {"dead", "elsewhere, old"}
+    assert {name for name, part in parts.items() if not part.exists()} == gone
+
+
+def test_names_with_brackets_are_no_patterns(tmp_path):
+    other = tmp_path / f".a.txt.{results._host()}.999999999-7.partial"
+    other.write_text("of a.txt")
+    write_atomically(tmp_path / "[a].txt", "x")
+    assert other.exists()
+
+
+def test_files_that_many_write_are_always_whole(tmp_path):
+    """Processes write one file again and again while it is read."""
+    code = (
+        "import sys, pathlib\n"
+        "from binvision.trackers.evaluation.results import write_atomically\n"
+        "for _ in range(60): write_atomically(pathlib.Path(sys.argv[1]), sys.argv[2] * 9999)\n"
+    )
+    path = tmp_path / "shared.txt"
+    writers = [subprocess.Popen([sys.executable, "-c", code, str(path), mark]) for mark in "ab"]
+    seen = set()
+    while any(writer.poll() is None for writer in writers):
+        if path.exists():
+            seen.add(path.read_text())
+    assert [writer.returncode for writer in writers] == [0, 0]
+    assert seen | {path.read_text()} <= {"a" * 9999, "b" * 9999}
+    assert [child.name for child in tmp_path.iterdir()] == ["shared.txt"]
+
+
+def test_only_one_of_two_trackers_gets_a_name(tmp_path):
+    refused, barrier = [], threading.Barrier(2)
+
+    def claim(version: int) -> None:
+        barrier.wait()
+        try:
+            ResultStore(tmp_path).claim("t", {"kind": "still", "version": version})
+        except UsageError as error:
+            refused.append((version, str(error)))
+
+    for _ in range(20):
+        refused.clear()
+        threads = [threading.Thread(target=claim, args=(version,)) for version in (1, 2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        ((version, message),) = refused
+        assert message.startswith(f"{tmp_path / 't.json'}: results of t were made with another ver")
+        ResultStore(tmp_path).claim("t", {"kind": "still", "version": 3 - version})
+        (tmp_path / "t.json").unlink()
+
+
+def test_a_claim_on_a_disk_without_links(tmp_path, monkeypatch):
+    def no_links(source, target):
+        raise OSError("not supported")
+
+    monkeypatch.setattr(os, "link", no_links)
+    ResultStore(tmp_path).claim("t", {"version": 1})
+    with pytest.raises(UsageError, match="another version"):
+        ResultStore(tmp_path).claim("t", {"version": 2})
+    assert [child.name for child in tmp_path.iterdir()] == ["t.json"]
+
+
+def test_damaged_results_are_named(tmp_path):
+    store = ResultStore(tmp_path)
+    store.save("t", "s", (track(),))
+    folder = tmp_path / "t" / "s"
+    (folder / "s_time.txt").write_text("fast\n")
+    remedy = r"; delete .*/t/s/s_001\.txt to run the sequence again"
+    with pytest.raises(DataError, match=r"/t/s/s_time\.txt: cannot read times: .*" + remedy):
+        store.load("t", "s", 1)
+    (folder / "s_time.txt").write_text("1,1\n" * 3)
+    with pytest.raises(DataError, match=r"s_time\.txt: 2 columns of times for 1 runs" + remedy):
+        store.load("t", "s", 1)
+    (folder / "s_001.txt").write_text("1,2,3\n")
+    (folder / "s_time.txt").write_text("1\n" * 3)
+    with pytest.raises(DataError, match=r"s_001\.txt, line 1: expected four numbers.*" + remedy):
+        store.load("t", "s", 1)
+    (tmp_path / "t.json").write_text("{")
+    with pytest.raises(DataError, match=r"/t\.json: cannot read what made these results"):
+        store.claim("t", {})
+
+
+def test_a_place_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SinkError, match=r"file/report\.json: cannot write: "):
+        write_atomically(tmp_path / "file" / "report.json", "{}")
