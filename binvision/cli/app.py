@@ -48,7 +48,10 @@ app = typer.Typer(
 
 
 class _InterruptedError(Exception):
-    """Ctrl-C inside a command. Typer would turn KeyboardInterrupt into a silent exit."""
+    """Ctrl-C inside a command, with what it says of it.
+
+    Typer would turn KeyboardInterrupt into a silent exit.
+    """
 
 
 def _command(function: Callable[..., None]) -> Callable[..., None]:
@@ -57,7 +60,7 @@ def _command(function: Callable[..., None]) -> Callable[..., None]:
         try:
             function(*args, **kwargs)
         except KeyboardInterrupt as interrupt:
-            raise _InterruptedError from interrupt
+            raise _InterruptedError(*interrupt.args) from interrupt
 
     return run
 
@@ -114,8 +117,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _run(arguments: list[str], debug: bool) -> int:
     try:
         code = app(arguments, prog_name="binvision", standalone_mode=False)
-    except _InterruptedError:
-        return _fail("interrupted", INTERRUPTED)
+    except _InterruptedError as interrupt:
+        return _fail("; ".join(("interrupted", *map(str, interrupt.args))), INTERRUPTED)
     except Exception as error:
         if debug:
             traceback.print_exc()

@@ -5,14 +5,11 @@ from __future__ import annotations
 import sys
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from binvision.trackers.evaluation.campaign import Campaign, Tracks
-
-__all__ = ["Benchmark", "evaluate"]
+__all__ = ["Benchmark", "Split", "evaluate"]
 
 
 class Benchmark(str, Enum):
@@ -92,26 +89,29 @@ def evaluate(
     Example: binvision eval folder --root sequences --model rb-siamfc --rival mil --out results
     """
     from binvision.cli import reporting
+    from binvision.cli.campaigning import run_with_progress
     from binvision.trackers.evaluation.benchmarks import BENCHMARKS
     from binvision.trackers.evaluation.campaign import Campaign
     from binvision.trackers.evaluation.entrants import enter, parse_settings
     from binvision.trackers.evaluation.results import ResultStore
 
+    chosen = BENCHMARKS[benchmark.value]
     entrants = enter(model or [], rival or [], parse_settings(set_ or []))
-    found = BENCHMARKS[benchmark.value].find(root, keep_going, split.value if split else None)
+    found = chosen.find(root, keep_going, split.value if split else None)
     protocol = benchmark.value if starts == 1 else f"{benchmark.value}-starts{starts}"
     campaign = Campaign(
         entrants=entrants,
         sequences=found.sequences,
         starts=starts,
-        store=ResultStore(out / protocol) if out else None,
+        store=ResultStore.of_benchmark(out, chosen.name, chosen.protocol, starts) if out else None,
     )
     reporting.check_plan(campaign, out)
-    tracks = _run_with_progress(campaign, jobs)
+    measured, tracks, failed = run_with_progress(campaign, jobs=jobs, keep_going=keep_going)
     folder = out / protocol if out else None
-    reporting.hand_over(campaign, tracks, BENCHMARKS[benchmark.value], found.skipped, folder, json)
-    if found.skipped:
-        _name_skipped(found.skipped, len(found.sequences))
+    skipped = (*found.skipped, *failed)
+    reporting.hand_over(measured, tracks, chosen, skipped, folder, json)
+    if skipped:
+        _name_skipped(skipped, len(measured.sequences))
         raise typer.Exit(1)
 
 
@@ -120,38 +120,3 @@ def _name_skipped(skipped: tuple[tuple[str, str], ...], measured: int) -> None:
         print(f"skipped: {name}: {reason}", file=sys.stderr)
     total = measured + len(skipped)
     print(f"{len(skipped)} of {total} sequences were skipped", file=sys.stderr)
-
-
-def _run_with_progress(campaign: Campaign, jobs: int) -> Tracks:
-    """Run the campaign behind one bar, on stderr, that counts frames."""
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    from binvision.trackers.evaluation.campaign import run_campaign
-
-    frames = sum(map(len, campaign.sequences)) * len(campaign.entrants)
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("frames"),
-        TimeRemainingColumn(),
-    )
-    console = Console(stderr=True)
-    with Progress(
-        *columns, console=console, disable=not console.is_terminal, transient=True
-    ) as progress:
-        bar = progress.add_task("evaluating", total=frames)
-        return run_campaign(
-            campaign,
-            jobs=jobs,
-            on_done=lambda entrant, sequence: progress.update(
-                bar, advance=len(sequence), description=f"{entrant.name}: {sequence.name}"
-            ),
-        )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -17,6 +18,7 @@ import pytest
 
 from binvision import runtime
 from binvision.cli.app import main
+from binvision.trackers.evaluation import campaign
 from tests.support.packed import small_model
 from tests.support.repository import ROOT
 from tests.support.sequences import moving_boxes, write_sequence
@@ -158,6 +160,75 @@ def test_killed_in_the_middle_it_goes_on(tmp_path: Path) -> None:
     results = {path.read_text() for path in out.rglob("*_001.txt")}
     assert len(json.loads(again.stdout)["trackers"][0]["sequences"]) == 10
     assert sys.platform == "win32" or len(results) == 1
+
+
+def test_a_sequence_that_fails_is_left_out_on_demand(run: Run, root: Path) -> None:
+    picture = root / "plain" / "0003.jpg"
+    whole = picture.read_bytes()
+    picture.write_bytes(b"no picture")
+    out = ("--out", root.parent / "out")
+    arguments = ("folder", "--root", root, "--rival", "mil", "--json", *out)
+    fails(run(*arguments), 1, rf"error: mil on plain: {picture}: cannot be decoded")
+    code, text, err = run(*arguments, "--keep-going")
+    assert code == 1
+    first, last = err.splitlines()
+    assert first.startswith(f"skipped: plain: mil: {picture}: cannot be decoded")
+    assert last == "1 of 2 sequences were skipped"
+    assert list(json.loads(text)["trackers"][0]["sequences"]) == ["Deer"]
+    picture.write_bytes(whole)
+    code, text, err = run(*arguments)
+    assert code == 0 and err == ""
+    assert sorted(json.loads(text)["trackers"][0]["sequences"]) == ["Deer", "plain"]
+
+
+def test_nothing_is_left_to_measure(run: Run, root: Path) -> None:
+    picture = root / "plain" / "0001.jpg"
+    picture.write_bytes(b"no picture")
+    code, out, err = run("folder", "--root", root / "plain", "--rival", "mil", "--keep-going")
+    assert code == 1 and out == ""
+    assert err.splitlines()[-1].startswith("error: every sequence failed; the first, plain: ")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends Ctrl-C to a process group")
+def test_ctrl_c_ends_all_processes_and_says_how_to_go_on(tmp_path: Path) -> None:
+    write_sequence(tmp_path / "data", "short", moving_boxes(3, step=0.5))
+    for name in ("long1", "long2"):
+        write_sequence(tmp_path / "data", name, moving_boxes(1500, step=0.002))
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "binvision", "eval", "folder", "--root", tmp_path / "data",
+               "--rival", "mil", "--jobs", "3", "--out", out]  # fmt: skip
+    process = subprocess.Popen(
+        list(map(str, command)),
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    done = out / "results" / "folder" / "mil" / "short" / "short_001.txt"
+    deadline = time.monotonic() + 60
+    while not done.exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    began = time.monotonic()
+    os.killpg(process.pid, signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=30)
+    assert time.monotonic() - began < 3
+    assert (process.returncode, stdout) == (130, "")
+    assert stderr == (
+        f"error: interrupted; 1 of 3 results are finished and kept in {done.parents[2]}; "
+        f"the same command goes on from there\n"
+    )
+
+
+def test_ctrl_c_without_a_folder(run: Run, root: Path, monkeypatch: Any) -> None:
+    def interrupted(*arguments: Any, **options: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(campaign, "run_campaign", interrupted)
+    result = run("folder", "--root", root, "--rival", "mil")
+    fails(
+        result, 130, "^error: interrupted; nothing is kept; with --out DIR the same command would"
+    )
 
 
 def test_wrong_use(run: Run, root: Path, packed: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-__all__ = ["CountingEntrant", "StillEntrant", "moving_boxes", "write_sequence"]
+__all__ = ["CountingEntrant", "StillEntrant", "StillTracker", "moving_boxes", "write_sequence"]
 
 
 def moving_boxes(count: int, step: float = 1.0) -> np.ndarray:
@@ -71,13 +71,13 @@ class _CountingTracker(StillTracker):
         with self._log.open("a") as log:
             log.write("start\n")
         if len(self._log.read_text().splitlines()) > self._limit:
-            raise InterruptedError("killed by the test")
+            raise KeyboardInterrupt
         super().init(frame_bgr, box_xywh)
 
 
 @dataclass(frozen=True)
 class CountingEntrant:
-    """Writes a line to ``log`` whenever a run starts and dies when there are more than ``limit``.
+    """Logs a line whenever a run starts, and is interrupted when there are more than ``limit``.
 
     The limit is not part of its identity: it is the same tracker, killed later or never.
     """

@@ -1,23 +1,29 @@
-"""Many trackers over many sequences: in this process or in several, finished work remembered."""
+"""Many trackers over many sequences, here or in many places, finished work remembered.
+
+All results are written by the process that leads the campaign: those that work for it may die or
+stand on other machines.
+"""
 
 from __future__ import annotations
 
-import multiprocessing
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Callable, Collection, Generator, Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
 
-import cv2
-
+from binvision.errors import DataError, SourceError, TrackingError, WorkerError
 from binvision.trackers.evaluation.entrants import Entrant
-from binvision.trackers.evaluation.protocols import BoxTracker, Track, plan_runs, run_tracker
+from binvision.trackers.evaluation.jobs import Job, Result, Watch, run_here
+from binvision.trackers.evaluation.processes import run_in_processes
+from binvision.trackers.evaluation.protocols import Track
 from binvision.trackers.evaluation.results import ResultStore
 from binvision.trackers.evaluation.sequences import Sequence
 
-__all__ = ["Campaign", "run_campaign"]
+__all__ = ["Campaign", "Tracks", "run_campaign"]
 
 Tracks = dict[tuple[str, str], tuple[Track, ...]]
+
+# What is wrong with one sequence; anything else would go wrong with all of them.
+_FAULTS = (DataError, SourceError, TrackingError, WorkerError)
 
 
 @dataclass(frozen=True)
@@ -36,19 +42,47 @@ class Campaign:
     starts: int
     store: ResultStore | None
 
+    def jobs(self) -> list[Job]:
+        """Every tracker on every sequence."""
+        return [
+            Job(entrant, sequence, self.starts)
+            for entrant in self.entrants
+            for sequence in self.sequences
+        ]
+
+    def without(self, names: Collection[str]) -> Campaign:
+        """The same on fewer sequences: those named are left out, for all trackers alike."""
+        kept = tuple(sequence for sequence in self.sequences if sequence.name not in names)
+        return replace(self, sequences=kept)
+
+
+class _Nobody:
+    """Looks on while jobs run, and does not care."""
+
+    def planned(self, finished: object, waiting: object) -> None: ...
+
+    def progressed(self, job: Job, frames: int) -> None: ...
+
+    def noted(self, text: str) -> None: ...
+
 
 def run_campaign(
     campaign: Campaign,
     *,
     jobs: int = 1,
-    on_done: Callable[[Entrant, Sequence], None] = lambda entrant, sequence: None,
+    on_fault: Callable[[Job, Exception], None] | None = None,
+    watch: Watch | None = None,
 ) -> Tracks:
     """Run what is not finished yet and return the tracks of everything.
+
+    Several campaigns may share one store at the same time: each does what it finds undone.
 
     Args:
         campaign: What to run.
         jobs: Processes; each uses one thread, so that speeds can be compared.
-        on_done: Called in this process after each sequence, finished earlier or now.
+        on_fault: Told of a sequence that fails for a tracker, which is then missing in the
+            result and not remembered as finished. If None, the first fault ends the campaign.
+        watch: Who looks on.
 
     Returns:
         (tracker name, sequence name) -> one `Track` a run, in `plan_runs` order.
@@ -57,81 +91,77 @@ def run_campaign(
         UsageError: the store holds results of a different tracker under the same name.
         DataError: a stored result cannot be read.
         SourceError: a picture cannot be read.
+        TrackingError: a tracker fails.
+        WorkerError: a process died twice on a sequence.
     """
-    tracks, open_jobs = _collect_finished(campaign)
-    for entrant in campaign.entrants:
-        for sequence in campaign.sequences:
-            if (entrant.name, sequence.name) in tracks:
-                on_done(entrant, sequence)
-    execute = _execute_here if jobs == 1 else _execute_in_processes
-    for (entrant, sequence), result in execute(open_jobs, campaign, jobs):
-        tracks[entrant.name, sequence.name] = result
-        on_done(entrant, sequence)
-    return tracks
-
-
-_Job = tuple[Entrant, Sequence]
-
-
-def _collect_finished(campaign: Campaign) -> tuple[Tracks, list[_Job]]:
-    tracks: Tracks = {}
-    open_jobs: list[_Job] = []
-    for entrant in campaign.entrants:
-        if campaign.store is not None:
-            campaign.store.claim(entrant.name, entrant.identity())
-        for sequence in campaign.sequences:
-            stored = campaign.store and campaign.store.load(
-                entrant.name, sequence.name, campaign.starts
-            )
-            if stored:
-                tracks[entrant.name, sequence.name] = stored
+    watch = watch or _Nobody()
+    tracks, waiting = _divide(campaign, watch)
+    if jobs > 1:
+        waiting.sort(key=lambda job: -job.frames)  # not to be left with the longest at the end
+    open_jobs = _still_open(waiting, campaign.store, tracks, watch)
+    with closing(_execute(open_jobs, jobs, watch)) as results:
+        for job, result in results:
+            if isinstance(result, _FAULTS) and on_fault:
+                on_fault(job, result)
+            elif isinstance(result, _FAULTS):
+                raise type(result)(f"{job}: {result}") from result
+            elif isinstance(result, Exception):
+                raise result
             else:
-                open_jobs.append((entrant, sequence))
-    return tracks, open_jobs
-
-
-def _execute_here(
-    open_jobs: list[_Job], campaign: Campaign, jobs: int
-) -> Iterator[tuple[_Job, tuple[Track, ...]]]:
-    threads = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    try:
-        for job in open_jobs:
-            yield job, _work(job, campaign.starts, campaign.store)
-    finally:
-        cv2.setNumThreads(threads)
-
-
-def _execute_in_processes(
-    open_jobs: list[_Job], campaign: Campaign, jobs: int
-) -> Iterator[tuple[_Job, tuple[Track, ...]]]:
-    # Long sequences first, so that the last process does not start the longest one at the end.
-    open_jobs = sorted(open_jobs, key=lambda job: -len(job[1]))
-    # A fresh interpreter a process: forked copies of a threaded one (OpenCV, torch) may hang.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, context, cv2.setNumThreads, (1,)) as pool:
-        futures = {
-            pool.submit(_work, job, campaign.starts, campaign.store): job for job in open_jobs
-        }
-        try:
-            for future in as_completed(futures):
-                yield futures[future], future.result()
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _work(job: _Job, starts: int, store: ResultStore | None) -> tuple[Track, ...]:
-    """Track one sequence from all its starts; runs in the process that does the work."""
-    entrant, sequence = job
-    runs = plan_runs(sequence.visible, starts)
-    tracker = _build(entrant)
-    tracks = tuple(run_tracker(tracker, sequence, run) for run in runs)
-    if store is not None:
-        store.save(entrant.name, sequence.name, tracks)
+                tracks[_key(job)] = _keep(job, result, campaign.store)
+            watch.progressed(job, job.frames)
     return tracks
 
 
-@lru_cache(maxsize=4)
-def _build(entrant: Entrant) -> BoxTracker:
-    """A process meets the same tracker many times; compiling it once is enough."""
-    return entrant.build()
+def _divide(campaign: Campaign, watch: Watch) -> tuple[Tracks, list[Job]]:
+    """What is finished, and what waits to be done."""
+    if campaign.store:
+        for entrant in campaign.entrants:
+            campaign.store.claim(entrant.name, entrant.identity())
+    tracks: Tracks = {}
+    finished: list[Job] = []
+    waiting: list[Job] = []
+    for job in campaign.jobs():
+        stored = _stored(job, campaign.store)
+        if stored:
+            tracks[_key(job)] = stored
+        (finished if stored else waiting).append(job)
+    watch.planned(finished, waiting)
+    return tracks, waiting
+
+
+def _still_open(
+    waiting: list[Job], store: ResultStore | None, tracks: Tracks, watch: Watch
+) -> Iterator[Job]:
+    """Jobs whose turn has come, but for those that another campaign has done meanwhile."""
+    for job in waiting:
+        stored = _stored(job, store)
+        if stored:
+            tracks[_key(job)] = stored
+            watch.progressed(job, job.frames)
+        else:
+            yield job
+
+
+def _execute(
+    open_jobs: Iterator[Job], jobs: int, watch: Watch
+) -> Generator[tuple[Job, Result], None, None]:
+    if jobs > 1:
+        return run_in_processes(open_jobs, jobs, watch)
+    return run_here(open_jobs, watch)
+
+
+def _key(job: Job) -> tuple[str, str]:
+    return job.entrant.name, job.sequence.name
+
+
+def _stored(job: Job, store: ResultStore | None) -> tuple[Track, ...] | None:
+    return store.load(*_key(job), job.starts) if store else None
+
+
+def _keep(job: Job, tracks: tuple[Track, ...], store: ResultStore | None) -> tuple[Track, ...]:
+    """Write a result, unless another campaign was first: then that one stands, here too."""
+    earlier = _stored(job, store)
+    if store and not earlier:
+        store.save(*_key(job), tracks)
+    return earlier or tracks

@@ -6,14 +6,14 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
-from binvision.errors import DataError, SinkError, UsageError
-from binvision.media.boxes import read_boxes
+from binvision.errors import SourceError, TrackingError, UsageError
 from binvision.trackers.evaluation.campaign import Campaign, run_campaign
 from binvision.trackers.evaluation.folder_layout import find_sequences
-from binvision.trackers.evaluation.results import ResultStore, write_atomically
+from binvision.trackers.evaluation.results import ResultStore
 from binvision.trackers.evaluation.rules import RULES
 from binvision.trackers.evaluation.scores import TrackerScores
 from binvision.trackers.evaluation.scoring import score_campaign
+from tests.support.campaigns import MishapEntrant, Recorder
 from tests.support.sequences import CountingEntrant, StillEntrant, moving_boxes, write_sequence
 
 pytest.importorskip("got10k")
@@ -64,29 +64,20 @@ def test_processes_give_the_same_results(tmp_path, sequences):
 def test_a_killed_campaign_goes_on_where_it_stood(tmp_path, sequences, limit):
     log, store = tmp_path / "log", ResultStore(tmp_path / "out")
     killed = CountingEntrant(log, limit)
-    with pytest.raises(InterruptedError):
+    with pytest.raises(KeyboardInterrupt):
         run_campaign(Campaign((killed,), sequences, 4, store))
     finished = limit // 4
-    calls = []
+    watch = Recorder()
     resumed = Campaign((CountingEntrant(log),), sequences, 4, store)
-    tracks = run_campaign(resumed, on_done=lambda entrant, sequence: calls.append(sequence.name))
+    tracks = run_campaign(resumed, watch=watch)
     # Each sequence has four starts: finished ones are not started again, the rest once.
     assert killed.starts() == limit + 1 + 4 * (len(sequences) - finished)
-    assert sorted(calls) == [sequence.name for sequence in sequences]
+    assert watch.finished == [f"counting on s{index}" for index in range(finished)]
+    assert watch.frames == {str(job): job.frames for job in resumed.jobs()[finished:]}
     undisturbed = Campaign((CountingEntrant(tmp_path / "log2"),), sequences, 4, None)
     assert without_times(score_campaign(resumed, tracks, RULES["folder"])) == without_times(
         measure(undisturbed)
     )
-
-
-def test_half_written_files_do_not_count_as_results(tmp_path, sequences):
-    store, log = ResultStore(tmp_path / "out"), tmp_path / "log"
-    campaign = Campaign((CountingEntrant(log),), sequences, 4, store)
-    run_campaign(campaign)
-    folder = tmp_path / "out" / "counting" / "s1"
-    (folder / "s1_004.txt").rename(folder / ".s1_004.txt.1234")  # killed before the rename
-    run_campaign(campaign)
-    assert CountingEntrant(log).starts() == 4 * (len(sequences) + 1)
 
 
 def test_results_of_another_tracker_are_not_taken_over(tmp_path, sequences):
@@ -97,38 +88,44 @@ def test_results_of_another_tracker_are_not_taken_over(tmp_path, sequences):
         run_campaign(changed)
 
 
-def test_files_have_the_toolkits_layout_and_the_truths_convention(tmp_path, sequences):
-    store = ResultStore(tmp_path / "out")
-    run_campaign(Campaign((StillEntrant(),), sequences, 1, store))
-    folder = tmp_path / "out" / "still" / "s1"
-    assert sorted(path.name for path in folder.iterdir()) == ["s1_001.txt", "s1_time.txt"]
-    assert (folder / "s1_001.txt").read_text() == "4.000,5.000,10.000,8.000\n" * 5
-    assert np.loadtxt(folder / "s1_time.txt").shape == (5,)
-    assert np.isfinite(read_boxes(folder / "s1_001.txt")).all()
-
-
-def test_damaged_results_are_named(tmp_path, sequences):
+def test_a_sequence_that_fails_ends_the_campaign_or_is_left_out(tmp_path, sequences):
+    sequences[2].frames[1].write_bytes(b"no picture")
     store = ResultStore(tmp_path / "out")
     campaign = Campaign((StillEntrant(),), sequences, 1, store)
-    run_campaign(campaign)
-    folder = tmp_path / "out" / "still" / "s0"
-    boxes = (folder / "s0_001.txt").read_text()
-    (folder / "s0_001.txt").write_text("1,2,3,4\n")
-    with pytest.raises(DataError, match="s0: 1 tracked boxes for 4 frames"):
-        measure(campaign)
-    (folder / "s0_001.txt").write_text(boxes)
-    (folder / "s0_time.txt").write_text("fast\n")
-    with pytest.raises(DataError, match=r"s0_time\.txt: cannot read times"):
-        measure(campaign)
-    (folder / "s0_time.txt").write_text("1,1\n" * 4)
-    with pytest.raises(DataError, match=r"s0_time\.txt: 2 columns of times for 1 runs"):
-        measure(campaign)
-    (folder.parent / "tracker.json").write_text("{")
-    with pytest.raises(DataError, match=r"tracker\.json: cannot read what made these results"):
-        measure(campaign)
+    with pytest.raises(SourceError, match=r"^still on s2: .*/s2/0002\.jpg: cannot be decoded"):
+        run_campaign(campaign)
+    faults = {}
+    tracks = run_campaign(campaign, on_fault=lambda job, error: faults.update({str(job): error}))
+    assert list(faults) == ["still on s2"]
+    assert [name for _, name in tracks] == ["s0", "s1", "s3", "s4"]
+    assert not store.is_finished("still", "s2", 1)
+    assert [s.name for s in campaign.without({"s2"}).sequences] == ["s0", "s1", "s3", "s4"]
 
 
-def test_a_place_that_cannot_be_written(tmp_path):
-    (tmp_path / "file").write_text("")
-    with pytest.raises(SinkError, match=r"file/report\.json: cannot write: "):
-        write_atomically(tmp_path / "file" / "report.json", "{}")
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_tracker_that_fails_is_named_with_the_picture(tmp_path, sequences, jobs):
+    unlucky = MishapEntrant(tmp_path / "log", left=3, kind="raise", times=9)  # OTB's 4, from 0
+    picture = sequences[1].frames[1]
+    message = f"^unlucky on s1: {picture}: the tracker fails in this frame: ArithmeticError: cannot"
+    with pytest.raises(TrackingError, match=message):
+        run_campaign(Campaign((unlucky,), sequences[:3], 1, None), jobs=jobs)
+
+
+def test_what_another_campaign_finishes_meanwhile_is_taken_over(tmp_path, sequences):
+    """The other one runs as a whole while this one does its first sequence."""
+    store, log = ResultStore(tmp_path / "out"), tmp_path / "log"
+    other = Campaign((CountingEntrant(log),), sequences, 1, store)
+
+    class Meanwhile(CountingEntrant):
+        def build(self):
+            run_campaign(other)
+            return super().build()
+
+    tracks = run_campaign(Campaign((Meanwhile(log),), sequences, 1, store))
+    # The first was begun and done by both; the first that finished stands, for both.
+    assert other.entrants[0].starts() == len(sequences) + 1
+    again = run_campaign(other)
+    assert list(again) == list(tracks)
+    for key, (track,) in tracks.items():
+        np.testing.assert_array_equal(track.boxes_xywh, again[key][0].boxes_xywh)
+        np.testing.assert_array_equal(track.seconds, again[key][0].seconds)
