@@ -44,3 +44,5 @@ def compare(
         typer.echo(compared.to_json(), nl=False)
     else:
         print_table(tables.table(compared.report))
+        if len({source.machine.get("cpu") for source in compared.sources}) > 1:
+            typer.echo("note: measured on different CPUs, so fps cannot be compared", err=True)

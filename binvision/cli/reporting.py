@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,15 +24,17 @@ def check_plan(campaign: Campaign, out: Path | None) -> None:
     Raises:
         UsageError: sequences without truth have no place for their results, or several starts.
     """
-    secret = [sequence.name for sequence in campaign.sequences if not sequence.scored]
-    if secret and out is None:
+    if _has_truth(campaign):
+        return
+    if out is None:
         raise UsageError(
-            f"{secret[0]} has no truth to score against; with --out DIR its results are packed "
-            f"for the benchmark's server"
+            "only the benchmark's server has the truth of these sequences; with --out DIR their "
+            "results are packed for it"
         )
-    if secret and campaign.starts != 1:
+    if campaign.starts != 1:
         raise UsageError(
-            f"{secret[0]} has no truth to start from but in its first frame; leave --starts at 1"
+            f"--starts {campaign.starts}: these sequences have a true box in their first frame "
+            f"alone; leave it at 1"
         )
 
 
@@ -51,23 +52,22 @@ def hand_over(
         DataError: tracks do not fit their sequences, or are no complete submission.
         SinkError: a file cannot be written.
     """
-    scored = tuple(sequence for sequence in campaign.sequences if sequence.scored)
-    if len(scored) < len(campaign.sequences):
+    if not _has_truth(campaign):
         assert folder is not None  # check_plan saw to it
-        _submit(campaign, tracks, benchmark, folder, as_json and not scored)
-    if scored:
-        from binvision.trackers.evaluation.report import make_report
+        _submit(campaign, tracks, benchmark, folder, as_json)
+        return
+    from binvision.trackers.evaluation.report import make_report
 
-        report = make_report(
-            replace(campaign, sequences=scored),
-            tracks,
-            benchmark=benchmark.name,
-            protocol=benchmark.protocol,
-            skipped=skipped,
-        )
-        if folder:
-            _write(report, folder)
-        _print(report, as_json)
+    report = make_report(
+        campaign, tracks, benchmark=benchmark.name, protocol=benchmark.protocol, skipped=skipped
+    )
+    if folder:
+        _write(report, folder)
+    _print(report, as_json)
+
+
+def _has_truth(campaign: Campaign) -> bool:
+    return all(sequence.scored for sequence in campaign.sequences)
 
 
 def _submit(
@@ -75,19 +75,18 @@ def _submit(
 ) -> None:
     from binvision.trackers.evaluation.submission import UPLOAD_PAGE, write_submission
 
-    secret = tuple(sequence for sequence in campaign.sequences if not sequence.scored)
     paths = []
     for entrant in campaign.entrants:
-        runs = {sequence.name: tracks[entrant.name, sequence.name][0] for sequence in secret}
+        runs = {s.name: tracks[entrant.name, s.name][0] for s in campaign.sequences}
         paths.append(folder / f"{entrant.name}.zip")
-        write_submission(paths[-1], secret, runs)
+        write_submission(paths[-1], campaign.sequences, runs)
     if as_json:
         document = {"benchmark": benchmark.name, "submissions": list(map(str, paths))}
         typer.echo(json.dumps(document, indent=2))
         return
     for path in paths:
         typer.echo(path)
-    count = f"{len(secret)} sequences"
+    count = f"{len(campaign.sequences)} sequences"
     typer.echo(f"{count} whose truth only the server has; upload at {UPLOAD_PAGE}", err=True)
 
 

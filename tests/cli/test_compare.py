@@ -77,6 +77,17 @@ def test_trackers_of_one_name_are_told_apart(command: Any, tmp_path: Path) -> No
     assert not re.search(r"^ *net +\d", out, re.MULTILINE)
 
 
+def test_speeds_of_different_machines_are_pointed_out(
+    command: Any, pair: tuple[Path, Path]
+) -> None:
+    document = json.loads(pair[1].read_text())
+    document["machine"]["cpu"] = "another"
+    pair[1].write_text(json.dumps(document))
+    done = command("compare", *map(str, pair))
+    assert done.code == 0 and "ours" in done.out
+    assert done.err == "note: measured on different CPUs, so fps cannot be compared\n"
+
+
 def test_one_report_alone_is_shown(command: Any, pair: tuple[Path, Path]) -> None:
     done = command("compare", str(pair[0]))
     assert done.code == 0 and "csrt" not in done.out and "ours" in done.out

@@ -63,8 +63,10 @@ def overlaps(
     tracked, truth = _as_pair(tracked_xywh, truth_xywh)
     lost = ~np.isfinite(np.concatenate([tracked, truth], axis=1)).all(axis=1)
     # The toolkit clips into the arrays that it is given; these are new.
-    pair = (np.where(lost[:, None], 0.0, boxes) for boxes in (tracked, truth))
-    return np.where(lost, 0.0, _toolkit().rect_iou(*pair, bound=bound_wh))
+    pair = [np.where(lost[:, None], 0.0, boxes) for boxes in (tracked, truth)]
+    with np.errstate(invalid="ignore", over="ignore"):  # areas that no float holds
+        overlap = _toolkit().rect_iou(*pair, bound=bound_wh)
+    return np.where(lost | np.isnan(overlap), 0.0, overlap)
 
 
 def center_errors_px(tracked_xywh: np.ndarray, truth_xywh: np.ndarray) -> np.ndarray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from rich.box import SIMPLE_HEAD
+from rich.markup import escape
 from rich.table import Table
 
 from binvision.trackers.evaluation.report import Report
@@ -32,7 +33,7 @@ def table(report: Report) -> Table:
     for index, name in enumerate(header):
         result.add_column(name, justify="right" if index else "left", no_wrap=True)
     for row in rows:
-        result.add_row(*row)
+        result.add_row(*map(escape, row))
     return result
 
 
@@ -45,7 +46,7 @@ def markdown(report: Report) -> str:
             parts += [f"## {title} by attribute", _by_attribute(report, figure)]
         parts += [f"## {title} by sequence", _by_sequence(report, figure)]
     if report.skipped:
-        rows = [[skipped.sequence, _cell(skipped.reason)] for skipped in report.skipped]
+        rows = [[skipped.sequence, skipped.reason] for skipped in report.skipped]
         parts += ["## Left out", markdown_table(["sequence", "why"], rows, numbers=False)]
     return "\n\n".join(part.rstrip("\n") for part in parts) + "\n"
 
@@ -53,7 +54,8 @@ def markdown(report: Report) -> str:
 def markdown_table(header: list[str], rows: Iterable[list[str]], *, numbers: bool = True) -> str:
     """A Markdown table; every column but the first is set to the right where it holds numbers."""
     rule = ["---", *["---:" if numbers else "---"] * (len(header) - 1)]
-    return "".join(f"| {' | '.join(row)} |\n" for row in (header, rule, *rows))
+    lines = ([_cell(text) for text in row] for row in (header, rule, *rows))
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def _ranking(report: Report) -> tuple[list[str], list[list[str]]]:

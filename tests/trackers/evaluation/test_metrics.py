@@ -8,12 +8,16 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from binvision.errors import DataError, MissingExtraError
 from binvision.trackers.evaluation import metrics
 from binvision.trackers.evaluation.rules import RULES
 from binvision.trackers.evaluation.scoring import score_boxes
 from tests.support.official_scores import degenerate, plausible
+from tests.support.official_scores import overlap as overlap_by_definition
 
 pytest.importorskip("got10k")
 from got10k.experiments import ExperimentGOT10k, ExperimentOTB
@@ -133,6 +137,29 @@ def test_overlap_within_the_picture_equals_counted_pixels():
         counted = (masks[0] & masks[1]).sum() / max((masks[0] | masks[1]).sum(), 1)
         clipped = metrics.overlaps(a[None], b[None], (24, 16))[0]
         assert clipped == pytest.approx(counted, **EXACT)
+
+
+COORDINATES = st.floats() | st.floats(-300, 300) | st.sampled_from([0.0, -0.0, 1.0, 20.0])
+BOXES = arrays(np.float64, (8, 4), elements=COORDINATES)
+
+
+@given(tracked=BOXES, truth=BOXES, size_wh=st.none() | st.just((64, 48)))
+@settings(deadline=None)
+def test_any_numbers_give_figures(tracked, truth, size_wh):
+    """Boxes with NaN, infinities, and areas and distances beyond what a float holds."""
+    overlap = metrics.overlaps(tracked, truth, size_wh)
+    assert ((overlap >= 0) & (overlap <= 1)).all()
+    for errors in (
+        metrics.center_errors_px(tracked, truth),
+        metrics.normalised_center_errors(tracked, truth),
+    ):
+        assert (errors >= 0).all()
+    sane = (np.abs(np.concatenate([tracked, truth], axis=1)) < 1e6).all(axis=1)
+    # The toolkit adds 2e-16 to the area of the union, which matters where that is as small.
+    sane &= (truth[:, 2:] > 1e-3).all(axis=1)
+    for row in np.flatnonzero(sane):
+        expected = overlap_by_definition(tracked[row], truth[row], size_wh)
+        assert overlap[row] == pytest.approx(expected, **EXACT)
 
 
 def test_a_true_box_that_is_no_box_cannot_be_hit():

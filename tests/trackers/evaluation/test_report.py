@@ -125,6 +125,16 @@ def test_what_was_left_out_is_listed(campaign) -> None:
     assert json.loads(report.to_json())["skipped"][0]["sequence"] == "torn"
 
 
+def test_names_that_look_like_markup() -> None:
+    report = made_up_report("otb100", "otb", {"a|b": 0.4, "net[bold]": 0.6})
+    markdown = tables.markdown(report)
+    assert "| net[bold] | " in markdown and "| a\\|b | " in markdown
+    console = Console(width=100, record=True, file=io.StringIO())
+    console.print(tables.table(report))
+    text = console.export_text()
+    assert "net[bold]" in text and "a|b" in text
+
+
 @pytest.mark.parametrize(
     ("benchmark", "protocol"), [("folder", "got10k"), ("got10k", "got10k"), ("uav123", "uav")]
 )
