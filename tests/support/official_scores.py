@@ -105,8 +105,10 @@ def _of_overlaps(followed: list[float]) -> dict[str, float]:
 def _counts(rules: str, truth: np.ndarray, cover: float) -> bool:
     if rules == "got10k":
         return bool(cover > 0)
+    if rules == "otb":  # a frame without a true box is a miss
+        return True
     has_box = not any(map(math.isnan, truth))
-    return has_box and (rules != "folder" or (truth[2] > 0 and truth[3] > 0))
+    return has_box and (rules == "uav" or (truth[2] > 0 and truth[3] > 0))
 
 
 def _clipped(box: np.ndarray, size_wh: tuple[int, int]) -> list[float]:

@@ -131,9 +131,8 @@ def test_figures_of_hidden_targets_follow_the_papers(rules: str) -> None:
     compare_with_papers(rules, HIDDEN["hidden at times"])
 
 
-@pytest.mark.parametrize(
-    ("rules", "name"), [*(("otb", name) for name in CASES), *(("uav", n) for n in CASES | HIDDEN)]
-)
+@pytest.mark.parametrize("name", CASES | HIDDEN)
+@pytest.mark.parametrize("rules", ["otb", "uav"])
 @pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")  # the toolkit on inf - inf
 def test_figures_equal_the_toolkits_otb_and_uav_reports(
     tmp_path: Path, rules: str, name: str
