@@ -88,7 +88,7 @@ class Layer:
         ones, none = layout.aligned_copy(np.ones(outputs, np.float32)), np.zeros(0, np.float32)
         zeros = layout.aligned_zeros(outputs, "float32")
         self.out = layout.aligned_zeros(side * side * outputs, "float32")
-        self._epilogue = (ones, zeros, ones, zeros, 0, self.out)
+        self._epilogue = (ones, zeros, ones, zeros, zeros, 0, self.out)
         self._no_packing = (np.zeros(0, np.uint64), none, np.zeros(6, np.int64))
 
     def pack(self) -> None:

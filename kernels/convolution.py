@@ -2,8 +2,7 @@
 
 The driver works through tiles of output pixels. For each tile it sums products into a buffer that
 stays in the first-level cache, then finishes it while it is hot: scale, bias, residual, PReLU,
-and, where the next layer is binary, sign and packing. There is no im2col: each output pixel has
-the position of its window, and a table of taps says where the window's elements lie from there.
+shift, and, where the next layer is binary, sign and packing.
 
 Arithmetic. With acc the sum of ``register_tile.py`` and integers until the last line::
 
@@ -11,7 +10,7 @@ Arithmetic. With acc the sum of ``register_tile.py`` and integers until the last
                                                      outside: ones in the weights of the others
     pixels  dot = acc - offset * sum(w)
     floats  dot = acc
-    y = PReLU(scale * dot + bias + residual)
+    y = PReLU(scale * dot + bias + residual) + shift
 
 Zero padding of bits: the border holds zero words, so a tap outside adds the ones of its weight
 to acc, a constant per channel and per set of outside taps. The table ``base`` holds ``valid + 2 *
@@ -61,9 +60,10 @@ def convolve(
         sums: ``(base, factor, row_class, column_class)``: ``dot = base[class] + factor * acc``;
             base int32 (classes, channels), or float32 zeros for floats; class of an output pixel
             = row_class[y] + column_class[x].
-        epilogue: ``(scale, bias, slope, residual, residual_stride, out)``: float32 per channel;
-            residual flat NHWC with its pixel stride, or one row of zeros with stride 0; out flat
-            NHWC, or empty where nobody reads the floats. ``out`` may be ``residual``.
+        epilogue: ``(scale, bias, slope, shift, residual, residual_stride, out)``: the first four
+            float32 per channel; residual flat NHWC with its pixel stride, or one row of zeros
+            with stride 0; out flat NHWC, or empty where nobody reads the floats. ``out`` may be
+            ``residual``.
         packing: As in :func:`binvision.kernels.pack.pack_signs`; empty bits where no binary
             layer follows.
         row_start: First output row.
@@ -71,7 +71,7 @@ def convolve(
         vector: False takes the path of plain loops; the results are the same.
     """
     base, factor, row_class, column_class = sums
-    scale, bias, slope, residual, residual_stride, out = epilogue
+    scale, bias, slope, shift, residual, residual_stride, out = epilogue
     bits, threshold, layout = packing
     channels = len(scale)
     pixels, stride = tile_pixels(channels), tile_stride(channels, weights.itemsize)
@@ -87,7 +87,7 @@ def convolve(
         sum_tile(acts, windows, count, taps, weights, tile, stride, channels, vector)
         target, at = (out, first * channels) if len(out) else (scratch, 0)
         _finish_tile(
-            tile, stride, base, classes, factor, scale, bias, slope, residual,
+            tile, stride, base, classes, factor, scale, bias, slope, shift, residual,
             first * residual_stride, residual_stride, target, at, count, vector,
         )  # fmt: skip
         if len(bits):
@@ -104,6 +104,7 @@ def _finish_tile(
     scale: np.ndarray,
     bias: np.ndarray,
     slope: np.ndarray,
+    shift: np.ndarray,
     residual: np.ndarray,
     residual_at: int,
     residual_stride: int,
@@ -120,10 +121,10 @@ def _finish_tile(
         added, target = residual_at + i * residual_stride, out_at + i * channels
         for o in range(0, whole, LANES):
             finish_channels(
-                tile, sums + o, base, kind + o, factor, scale, bias, slope, o,
+                tile, sums + o, base, kind + o, factor, scale, bias, slope, shift, o,
                 residual, added + o, out, target + o,
             )  # fmt: skip
         for o in range(whole, channels):
             dot = np.float32(base[kind + o] + factor * tile[sums + o])
             y = dot * scale[o] + bias[o] + residual[added + o]
-            out[target + o] = y if y >= 0 else y * slope[o]
+            out[target + o] = (y if y >= 0 else y * slope[o]) + shift[o]

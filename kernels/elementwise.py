@@ -42,18 +42,19 @@ def affine_prelu(
     scale: np.ndarray,
     bias: np.ndarray,
     slope: np.ndarray,
+    shift: np.ndarray,
     out: np.ndarray,
     start: int,
     stop: int,
 ) -> None:
-    """Scale and shift each channel, then PReLU, for pixels ``start .. stop``; all float32."""
+    """``PReLU(scale * x + bias) + shift``, by channel, for pixels ``start .. stop``; float32."""
     channels = len(scale)
     for pixel in range(start, stop):
         source = values[pixel * channels : (pixel + 1) * channels]
         target = out[pixel * channels : (pixel + 1) * channels]
         for c in range(channels):
             y = source[c] * scale[c] + bias[c]
-            target[c] = y if y >= 0 else y * slope[c]
+            target[c] = (y if y >= 0 else y * slope[c]) + shift[c]
 
 
 @kernel

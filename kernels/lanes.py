@@ -44,14 +44,14 @@ CORRELATED = 4
 
 @intrinsic
 def finish_channels(
-    typingctx, tile, tile_at, base, base_at, factor, scale, bias, slope, channel,
+    typingctx, tile, tile_at, base, base_at, factor, scale, bias, slope, shift, channel,
     residual, residual_at, out, out_at
 ):  # type: ignore[no-untyped-def]  # fmt: skip
-    """Finish 16 channels of one pixel: scale, bias, residual, PReLU, in this order.
+    """Finish 16 channels of one pixel: scale, bias, residual, PReLU, shift, in this order.
 
     ``out`` may be the very buffer of ``residual``.
     """
-    args = (tile, tile_at, base, base_at, factor, scale, bias, slope, channel,
+    args = (tile, tile_at, base, base_at, factor, scale, bias, slope, shift, channel,
             residual, residual_at, out, out_at)  # fmt: skip
 
     def codegen(context, builder, signature, values):  # type: ignore[no-untyped-def]
@@ -67,12 +67,13 @@ def finish_channels(
             factors = splat(builder, builder.trunc(values[4], I32), LANES)
             total = builder.add(read(2, 3), builder.mul(total, factors))
             total = builder.sitofp(total, vector_of(F32, LANES))
-        y = builder.fadd(builder.fmul(total, read(5, 8)), read(6, 8))
-        y = builder.fadd(y, read(9, 10))
+        y = builder.fadd(builder.fmul(total, read(5, 9)), read(6, 9))
+        y = builder.fadd(y, read(10, 11))
         positive = builder.fcmp_ordered(">=", y, zeros(F32, LANES))
-        y = builder.select(positive, y, builder.fmul(y, read(7, 8)))
-        data = data_of(context, builder, signature.args[11], values[11])
-        store(builder, y, address(builder, data, F32, values[12]), 4)
+        y = builder.select(positive, y, builder.fmul(y, read(7, 9)))
+        y = builder.fadd(y, read(8, 9))
+        data = data_of(context, builder, signature.args[12], values[12])
+        store(builder, y, address(builder, data, F32, values[13]), 4)
         return context.get_dummy_value()
 
     return types.void(*args), codegen

@@ -1,4 +1,4 @@
-"""Scale, bias, PReLU and the next layer's threshold as one comparison of integers (numpy only).
+"""An epilogue and the next layer's threshold as one comparison of integers (numpy only).
 
 Between two signs a float is computed only to be compared, ``prelu(scale * dot + bias) + shift >=
 threshold``, and the result depends on the integer dot alone. Here it is worked out once, with the
@@ -38,6 +38,7 @@ class Chain(NamedTuple):
     scale: np.ndarray
     bias: np.ndarray
     slope: np.ndarray
+    shift: np.ndarray
     threshold: np.ndarray
 
 
@@ -84,7 +85,7 @@ def _zero_interval(chain: Chain, most: int) -> tuple[np.ndarray, np.ndarray]:
 
     def bit(k: np.ndarray) -> np.ndarray:
         y = linear(k)
-        return np.where(y >= 0, y, y * chain.slope) >= chain.threshold
+        return np.where(y >= 0, y, y * chain.slope) + chain.shift >= chain.threshold
 
     least, end = np.full(len(sign), -most), np.full(len(sign), most + 1)
     with np.errstate(over="ignore", invalid="ignore"):

@@ -1,5 +1,6 @@
 """Binary layers for PyTorch: signs with gradient estimators, methods, convolutions, losses."""
 
+from binvision.binary.activations import RPReLU
 from binvision.binary.conv import BinaryConv2d
 from binvision.binary.eight_bit import EightBitConv2d
 from binvision.binary.estimators import ESTIMATORS, sign, sign_clip, sign_polynomial
@@ -14,6 +15,7 @@ __all__ = [
     "EightBitConv2d",
     "Method",
     "QuantConv2d",
+    "RPReLU",
     "find_method",
     "kernel_loss",
     "sign",

@@ -1,8 +1,9 @@
 """Fewer, larger steps: what follows a convolution element by element becomes its epilogue.
 
-A packed convolution ends in ``prelu(scale * sum + bias + residual, slope)``. So a batch norm goes
-into scale and bias, then a sum with another value becomes the residual, then a (P)ReLU the slope,
-each only if nothing else reads the value in between. Constants are combined in float64.
+A packed convolution ends in ``prelu(scale * sum + bias + residual, slope) + shift``. So a batch
+norm goes into scale and bias, then a sum with another value becomes the residual, then a (P)ReLU
+the slope, each only if nothing else reads the value in between. A learned shift goes into the
+bias before the (P)ReLU and into the shift after it. Constants are combined in float64.
 """
 
 from __future__ import annotations
@@ -39,11 +40,13 @@ def _merge(first: Node, then: Node) -> Node | None:
     """One node for ``then`` after ``first``, or None if the format has none."""
     if then.op == "affine" and (_is_linear(first) or first.op == "affine"):
         return _merge_affine(first, then)
+    if then.op == "affine" and (then.constants["scale"] == 1).all():
+        return _merge_shift(first, then)
     if then.op == "add" and _is_linear(first):
         residual = next(name for name in then.inputs if name != first.output)
         return replace(first, inputs=(first.inputs[0], residual), output=then.output)
     if then.op == "prelu" and first.op in CONVOLUTIONS and "slope" not in first.constants:
-        constants = {**first.constants, "slope": then.constants["slope"]}
+        constants = {**first.constants, **then.constants}
         return replace(first, output=then.output, constants=constants)
     return None
 
@@ -60,4 +63,16 @@ def _merge_affine(first: Node, then: Node) -> Node:
         "scale": first.constants["scale"] * scale,
         "bias": first.constants["bias"] * scale + bias,
     }
+    return replace(first, output=then.output, constants=constants)
+
+
+def _merge_shift(first: Node, then: Node) -> Node | None:
+    """Add a constant to each channel after a residual or after a (P)ReLU."""
+    if "slope" in first.constants:
+        role = "shift"
+    elif first.op in CONVOLUTIONS:
+        role = "bias"
+    else:
+        return None
+    constants = {**first.constants, role: first.constants.get(role, 0.0) + then.constants["bias"]}
     return replace(first, output=then.output, constants=constants)

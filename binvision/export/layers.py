@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from binvision.binary import BinaryConv2d, EightBitConv2d, QuantConv2d
+from binvision.binary import BinaryConv2d, EightBitConv2d, QuantConv2d, RPReLU
 from binvision.errors import ExportError
 from binvision.export.graph import Value
 
@@ -159,6 +159,13 @@ def _prelu(emitter: Emitter, layer: nn.PReLU, x: Value) -> Value:
     return emitter.emit("prelu", [x], x.channels, constants={"slope": slope})
 
 
+def _rprelu(emitter: Emitter, layer: RPReLU, x: Value) -> Value:
+    constants = {"scale": np.ones(x.channels), "bias": -_float64(layer.gamma)}
+    x = emitter.emit("affine", [x], x.channels, constants=constants, part="shift")
+    constants = {"slope": _float64(layer.beta), "shift": _float64(layer.zeta)}
+    return emitter.emit("prelu", [x], x.channels, constants=constants)
+
+
 def _relu(emitter: Emitter, x: Value, inplace: bool = False) -> Value:
     return emitter.emit("prelu", [x], x.channels, constants={"slope": np.zeros(x.channels)})
 
@@ -277,6 +284,7 @@ LAYERS: dict[type[nn.Module], Callable[..., Value]] = {
     nn.Conv2d: _conv2d,
     nn.BatchNorm2d: _batch_norm,
     nn.PReLU: _prelu,
+    RPReLU: _rprelu,
     nn.ReLU: lambda emitter, layer, x: _relu(emitter, x),
     nn.AvgPool2d: _avg_pool_layer,
     nn.MaxPool2d: _max_pool_layer,

@@ -55,8 +55,8 @@ def _bits_to_bits(
     out_hw, channels = draft.shapes[step.output][:2], weight.shape[3]
     reader = draft.fusion.packs_for[number]
     packing = draft.bits[reader].packing
-    scale, bias, slope = draft.channel_vectors(step, channels)
-    chain = Chain(scale, bias, slope, threshold=packing[1])
+    scale, bias, slope, shift = draft.channel_vectors(step, channels)
+    chain = Chain(scale, bias, slope, shift, packing[1])
     most = weight.shape[0] * weight.shape[1] * step.attrs["in_channels"] // step.attrs["groups"]
     groups = draft.model.steps[reader].attrs["groups"]
     intervals = sign_intervals(chain, sums, most, groups)
@@ -103,12 +103,12 @@ def _convolution(
 ) -> None:
     height, width, channels = draft.shapes[step.output]
     places = layout.window_places(picture, window, (height, width))
-    scale, bias, slope = draft.channel_vectors(step, channels)
+    scale, bias, slope, shift = draft.channel_vectors(step, channels)
     residual, stride = aligned_zeros(channels, "float32"), 0
     if len(step.inputs) == 2:
         residual, stride = draft.floats[step.inputs[1]], channels
     out = draft.output_over_residual(number, step)
-    epilogue = (scale, bias, slope, residual, stride, out)
+    epilogue = (scale, bias, slope, shift, residual, stride, out)
     packing = _NO_PACKING
     if number in draft.fusion.packs_for:
         packing = draft.bits[draft.fusion.packs_for[number]].packing

@@ -115,8 +115,8 @@ class Draft:
                 self.pool.give_back(value)
 
     def channel_vectors(self, step: Step, channels: int) -> list[np.ndarray]:
-        """Return scale, bias and slope of a step; those it lacks change nothing."""
-        neutral = {"scale": 1.0, "bias": 0.0, "slope": 1.0}
+        """Return scale, bias, slope and shift of a step; those it lacks change nothing."""
+        neutral = {"scale": 1.0, "bias": 0.0, "slope": 1.0, "shift": 0.0}
         return [
             aligned_copy(
                 self.model.tensor(step, role)

@@ -50,8 +50,10 @@ def plan_per_channel(draft: Draft, number: int, step: Step) -> None:
     """Plan a PReLU or a scale and bias."""
     values, out = draft.floats[step.inputs[0]], draft.output(step)
     width, channels = draft.shapes[step.output][1:]
-    scale, bias, slope = draft.channel_vectors(step, channels)
+    scale, bias, slope, shift = draft.channel_vectors(step, channels)
     draft.task(
         step,
-        lambda a, b: kernels.affine_prelu(values, scale, bias, slope, out, a * width, b * width),
+        lambda a, b: kernels.affine_prelu(
+            values, scale, bias, slope, shift, out, a * width, b * width
+        ),
     )

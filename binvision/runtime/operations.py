@@ -9,12 +9,13 @@ the file and checked here; heights and widths are chosen when the model is plann
     binary_conv  1-bit convolution: a bit is x >= threshold (1 means +1, 0 means -1);
                  y = scale * (valid_bits - 2 * popcount(x_bits XOR bits)) + bias, where taps
                  outside the image count nothing, or have the sign pad_value
-                 both: an optional second input is added, then an optional PReLU (slope)
+                 both: an optional second input is added, then come an optional PReLU (slope)
+                 and an optional shift
     avg_pool     mean over the window, padded elements not counted
     max_pool     maximum over the window
     concat       the channels of all inputs in order
     add          sum of two inputs
-    prelu        x where x >= 0, else slope * x
+    prelu        x where x >= 0, else slope * x; then an optional shift is added
     affine       scale * x + bias
 
 Bits lie along channels, 64 to a uint64 word: channel c of a group in word c // 64, bit c % 64.
@@ -104,7 +105,7 @@ def _conv_channels(step: Step, channels: list[int], tensors: dict[str, np.ndarra
     _expect(step, "weight", weight, ("int8", "float32"), shape)
     if "levels" in tensors:
         _check_levels(step, tensors, channels[0])
-    _expect_vectors(step, tensors, ("scale", "bias", "slope"), outputs)
+    _expect_vectors(step, tensors, ("scale", "bias", "slope", "shift"), outputs)
     _check_residual(step, channels, outputs)
     return outputs
 
@@ -133,7 +134,7 @@ def _binary_conv_channels(step: Step, channels: list[int], tensors: dict[str, np
     if spare and (bits[:, :, -1, :] >> np.uint64(spare)).any():
         raise fault(place_of(step), "bits", f"zero beyond channel {group_channels}", "ones")
     _expect_vectors(step, tensors, ("threshold",), channels[0])
-    _expect_vectors(step, tensors, ("scale", "bias", "slope"), outputs)
+    _expect_vectors(step, tensors, ("scale", "bias", "slope", "shift"), outputs)
     _check_residual(step, channels, outputs)
     return outputs
 
@@ -229,7 +230,7 @@ OPS = {
         channels=_conv_channels,
         attrs={**_CONV_ATTRS, "offset": ("a number from 0 to 255", _is_offset)},
         required=("weight", "scale", "bias"),
-        optional=("slope", "levels"),
+        optional=("slope", "shift", "levels"),
         takes_image=True,
     ),
     "binary_conv": Op(
@@ -240,12 +241,12 @@ OPS = {
             "pad_value": ("0, 1 or -1", lambda v: type(v) is int and v in (0, 1, -1)),
         },
         required=("threshold", "bits", "scale", "bias"),
-        optional=("slope",),
+        optional=("slope", "shift"),
     ),
     "avg_pool": Op(inputs=(1, 1), channels=_pool_channels, attrs=_POOL_ATTRS),
     "max_pool": Op(inputs=(1, 1), channels=_pool_channels, attrs=_POOL_ATTRS),
     "concat": Op(inputs=(1, 64), channels=_concat_channels),
     "add": Op(inputs=(2, 2), channels=_add_channels),
-    "prelu": Op(inputs=(1, 1), channels=_per_channel, required=("slope",)),
+    "prelu": Op(inputs=(1, 1), channels=_per_channel, required=("slope",), optional=("shift",)),
     "affine": Op(inputs=(1, 1), channels=_per_channel, required=("scale", "bias")),
 }

@@ -24,6 +24,7 @@ from tests.support.in_torch import evaluate, integer_dots, run_step, unpack_bits
 from tests.support.torch_networks import (
     Branches,
     Plain,
+    ReAct,
     outputs_of_layers,
     random_images,
     randomize,
@@ -99,7 +100,7 @@ def test_layers_of_backbones(kind: str, method: str, size_hw: tuple[int, int]) -
 
 
 @pytest.mark.parametrize("seed", range(4))
-@pytest.mark.parametrize("make", [Plain, Branches, partial(Plain, pad_value=-1)])
+@pytest.mark.parametrize("make", [Plain, Branches, ReAct, partial(Plain, pad_value=-1)])
 def test_layers_of_odd_networks(make: Callable[[], nn.Module], seed: int) -> None:
     network = randomize(make(), seed)
     size_hw = (63 + 5 * seed, 80 - 7 * seed)
@@ -263,6 +264,19 @@ def test_steps_of_branches() -> None:
         "fine = prelu add-2 slope",
         "coarse = avg_pool act",
     ]
+
+
+def test_steps_of_shifted_activations() -> None:
+    """Shifts cost nothing after a convolution; after a pool they are a step of their own."""
+    assert steps_of(ReAct()) == [
+        "act0 = conv image slope",
+        "act1 = binary_conv act0, act0 slope",
+        "max_pool2d = max_pool act1",
+        "act2.shift = affine max_pool2d",
+        "features = prelu act2.shift slope",
+    ]
+    model = exported(ReAct())
+    assert all("shift" in model.steps[i].tensors for i in (0, 1, 4))
 
 
 class Reused(nn.Module):

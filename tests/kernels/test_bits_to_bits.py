@@ -26,14 +26,15 @@ def random_chain(rng: np.random.Generator, channels: int, most: int) -> Chain:
 
     scale = any_of(0.0, -0.0, 1.0, -1.0, 1e-42, 3e38)
     bias, slope = any_of(0.0, -0.0, 2.0, -3.0), any_of(0.0, -0.0, 1.0, -1.0, 0.25, -2.0)
+    shift = any_of(0.0, 0.0, 0.0, 1.0)
     dots = rng.integers(-most, most + 1, channels)
     with np.errstate(over="ignore", invalid="ignore"):
         met = dots.astype(np.float32) * scale + bias
-        met = np.where(met >= 0, met, met * slope)
+        met = np.where(met >= 0, met, met * slope) + shift
     kinds = rng.integers(0, 3, channels)
     threshold = np.choose(kinds, [met, np.zeros(channels), rng.normal(size=channels)])
     threshold = np.nan_to_num(threshold, posinf=3e38, neginf=-3e38).astype(np.float32)
-    return Chain(scale, bias, slope, threshold)
+    return Chain(scale, bias, slope, shift, threshold)
 
 
 def case(layer: Layer) -> tuple[np.random.Generator, np.ndarray, np.ndarray, np.ndarray]:
@@ -74,7 +75,7 @@ def test_the_float_kernel_gives_the_same_bits(vector: bool) -> None:
     layer = Layer(2, (9, 7), 100, 200, (3, 3), SAME, seed=1)
     rng, x, threshold, bits = case(layer)
     chain = random_chain(rng, 200, 900)
-    tensors = {role: getattr(chain, role) for role in ("scale", "bias", "slope")}
+    tensors = {role: getattr(chain, role) for role in ("scale", "bias", "slope", "shift")}
     _, floats = run_bits(
         layer, x, threshold, bits, tensors=tensors, pack=(chain.threshold, 1), vector=vector
     )
@@ -96,6 +97,7 @@ def test_every_possible_sum(seed: int, most: int) -> None:
     assert np.abs(dots).max() <= most
     with np.errstate(over="ignore", invalid="ignore"):
         y = dots.astype(np.float32) * chain.scale + chain.bias
-        expected = np.where(y >= 0, y, y * chain.slope) >= chain.threshold
+        y = np.where(y >= 0, y, y * chain.slope) + chain.shift
+        expected = y >= chain.threshold
     np.testing.assert_array_equal(sums - low[:70] < length[:70], expected)
     assert not length[70:].any()

@@ -21,7 +21,8 @@ SAME = {**PLAIN, "padding": (1, 1)}
 def vectors(rng: np.random.Generator, layer: Layer) -> dict[str, np.ndarray]:
     """Scales of both signs and some slopes that are negative or above one."""
     count = layer.outputs
-    return {role: rng.normal(size=count).astype(np.float32) for role in ("scale", "bias", "slope")}
+    roles = ("scale", "bias", "slope", "shift")
+    return {role: rng.normal(size=count).astype(np.float32) for role in roles}
 
 
 def bit_case(layer: Layer) -> tuple[Any, ...]:

@@ -97,14 +97,14 @@ def test_correlate(seed, count, kernel, extra, channels) -> None:
 
 def test_elementwise() -> None:
     left, right = floats(0, 6, 5), floats(1, 6, 5)
-    scale, bias, slope = floats(2, 3, 5)
+    scale, bias, slope, shift = floats(2, 4, 5)
     out = np.zeros((6, 5), np.float32)
     kernels.add(left.reshape(-1), right.reshape(-1), out.reshape(-1), 10, 25)
     np.testing.assert_array_equal(out[2:5], (left + right)[2:5])
     assert not out[:2].any() and not out[5:].any()
-    kernels.affine_prelu(left.reshape(-1), scale, bias, slope, out.reshape(-1), 0, 6)
+    kernels.affine_prelu(left.reshape(-1), scale, bias, slope, shift, out.reshape(-1), 0, 6)
     y = left * scale + bias
-    np.testing.assert_array_equal(out, np.where(y >= 0, y, y * slope))
+    np.testing.assert_array_equal(out, np.where(y >= 0, y, y * slope) + shift)
     wide = np.zeros((6, 8), np.float32)
     kernels.copy_channels(left.reshape(-1), 5, wide.reshape(-1), 8, 2, 1, 6)
     np.testing.assert_array_equal(wide[1:, 2:7], left[1:])

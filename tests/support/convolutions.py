@@ -152,6 +152,7 @@ def _convolve(
     height, width = layer.out_hw
     shape = (layer.batch, height, width, layer.outputs)
     slope = tensors.get("slope", np.ones(layer.outputs, np.float32))
+    shift = tensors.get("shift", np.zeros(layer.outputs, np.float32))
     added, stride = np.zeros(layer.outputs, np.float32), 0
     if residual is not None:
         added, stride = residual.reshape(-1).copy(), layer.outputs
@@ -161,7 +162,7 @@ def _convolve(
     if pack is not None:
         packing, packed = _packed_output(layer, *pack)
     places = layout.window_places(picture, layer.window, (height, width))
-    epilogue = (tensors["scale"], tensors["bias"], slope, added, stride, out)
+    epilogue = (tensors["scale"], tensors["bias"], slope, shift, added, stride, out)
     for start, stop in _row_ranges(layer, cuts):
         kernels.convolve(acts, taps, weights, places, sums, epilogue, packing, start, stop, vector)
     return (out.reshape(shape) if store else out), packed

@@ -74,7 +74,7 @@ def run_step(model: PackedModel, step: Step, inputs: list[Tensor]) -> Tensor:
         case "add":
             return inputs[0] + inputs[1]
         case "prelu":
-            return _prelu(x, _vector(model, step, "slope"))
+            return _shifted(model, step, _prelu(x, _vector(model, step, "slope")))
         case "affine":
             return x * _vector(model, step, "scale") + _vector(model, step, "bias")
     raise AssertionError(step.op)
@@ -85,7 +85,12 @@ def _epilogue(model: PackedModel, step: Step, total: Tensor, residuals: list[Ten
     for residual in residuals:
         assert residual.shape == y.shape
         y = y + residual
-    return _prelu(y, _vector(model, step, "slope")) if "slope" in step.tensors else y
+    y = _prelu(y, _vector(model, step, "slope")) if "slope" in step.tensors else y
+    return _shifted(model, step, y)
+
+
+def _shifted(model: PackedModel, step: Step, y: Tensor) -> Tensor:
+    return y + _vector(model, step, "shift") if "shift" in step.tensors else y
 
 
 def _prelu(x: Tensor, slope: Tensor) -> Tensor:

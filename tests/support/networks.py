@@ -83,9 +83,10 @@ class NetworkBuilder:
         return self._step("add", (left, right), self.channels[left], {}, {})
 
     def prelu(self, x: str) -> str:
-        """PReLU with slopes of both signs."""
-        slope = self._vector(self.channels[x], 0.5)
-        return self._step("prelu", (x,), self.channels[x], {}, {"slope": slope})
+        """PReLU with slopes of both signs, and a shift."""
+        count = self.channels[x]
+        tensors = {"slope": self._vector(count, 0.5), "shift": self._vector(count, 0.2)}
+        return self._step("prelu", (x,), count, {}, tensors)
 
     def affine(self, x: str) -> str:
         """Scale and shift of each channel."""
@@ -117,7 +118,9 @@ class NetworkBuilder:
             "scale": (gain * signs * self.rng.uniform(0.5, 1.5, outputs)).astype(np.float32),
             "bias": self._vector(outputs, 0.2),
         }
-        return {**tensors, "slope": self._vector(outputs, 0.4)} if slope else tensors
+        if slope:
+            tensors |= {"slope": self._vector(outputs, 0.4), "shift": self._vector(outputs, 0.2)}
+        return tensors
 
     def _vector(self, count: int, spread: float) -> np.ndarray:
         return (spread * self.rng.normal(size=count)).astype(np.float32)

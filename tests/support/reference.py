@@ -54,7 +54,7 @@ def _run(step: Step, tensors: dict[str, np.ndarray], inputs: list[np.ndarray]) -
         case "add":
             return inputs[0] + inputs[1]
         case "prelu":
-            return np.where(x >= 0, x, x * tensors["slope"])
+            return np.where(x >= 0, x, x * tensors["slope"]) + tensors.get("shift", np.float32(0))
         case "affine":
             return x * tensors["scale"] + tensors["bias"]
     raise AssertionError(step.op)
@@ -105,12 +105,13 @@ def convolution_sums(x: np.ndarray, weight: np.ndarray, attrs: dict[str, Any]) -
 def epilogue(
     sums: np.ndarray, tensors: dict[str, np.ndarray], residuals: list[np.ndarray]
 ) -> np.ndarray:
-    """``PReLU(scale * sums + bias + residual)``, rounded to float32 after every operation."""
+    """``PReLU(scale * sums + bias + residual) + shift``, rounded to float32 at every step."""
     y = sums.astype(np.float32) * tensors["scale"]
     y = y + tensors["bias"]
     for residual in residuals:
         y = y + residual
-    return np.where(y >= 0, y, y * tensors["slope"]) if "slope" in tensors else y
+    y = np.where(y >= 0, y, y * tensors["slope"]) if "slope" in tensors else y
+    return y + tensors["shift"] if "shift" in tensors else y
 
 
 def unpack(bits: np.ndarray, channels: int) -> np.ndarray:

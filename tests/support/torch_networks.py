@@ -7,9 +7,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from binvision.binary import BinaryConv2d, QuantConv2d
+from binvision.binary import BinaryConv2d, QuantConv2d, RPReLU
 
-__all__ = ["Branches", "Plain", "outputs_of_layers", "random_images", "randomize"]
+__all__ = ["Branches", "Plain", "ReAct", "outputs_of_layers", "random_images", "randomize"]
 
 
 def randomize(network: nn.Module, seed: int) -> nn.Module:
@@ -42,6 +42,10 @@ def randomize(network: nn.Module, seed: int) -> nn.Module:
                 module.running_var.uniform_(0.1, 4, generator=generator)
             elif isinstance(module, nn.PReLU):
                 normal(module.weight, 0.25, 0.3)
+            elif isinstance(module, RPReLU):
+                normal(module.beta, 0.25, 0.3)
+                normal(module.gamma, 0, 0.5)
+                normal(module.zeta, 0, 0.5)
     return network.eval()
 
 
@@ -106,3 +110,18 @@ class Branches(nn.Module):
         y = self.act(left + right)
         doubled = torch.cat([x, x], dim=1) + self.norm3(y)
         return {"fine": self.last(doubled), "coarse": self.down(y)}
+
+
+class ReAct(nn.Module):
+    """ReActNet's activations after a residual, after a convolution, and after a pool."""
+
+    def __init__(self, method: str = "bireal") -> None:
+        super().__init__()
+        self.stem, self.norm0, self.act0 = QuantConv2d(3, 16, 4, 4), nn.BatchNorm2d(16), RPReLU(16)
+        self.conv, self.norm1 = BinaryConv2d(16, 16, 3, 1, 1, method=method), nn.BatchNorm2d(16)
+        self.act1, self.act2 = RPReLU(16), RPReLU(16)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.act0(self.norm0(self.stem(x)))
+        x = self.act1(self.norm1(self.conv(x)) + x)
+        return self.act2(F.max_pool2d(x, 2))
