@@ -38,6 +38,7 @@ from binvision.trackers.evaluation.sequences import (
     list_frames,
     load_all,
     require_all,
+    require_fit,
 )
 
 __all__ = ["SPLITS", "find_got10k"]
@@ -63,7 +64,7 @@ def find_got10k(root: Path, keep_going: bool, split: str | None) -> Found:
     names = _read_list(folder / "list.txt")
     if not keep_going:
         absent = [name for name in names if not (folder / name).is_dir()]
-        require_all(folder, f"GOT-10k {folder.name}", absent, len(names))
+        require_all(folder, f"sequences of GOT-10k {folder.name}", absent, len(names))
     only_start = (split or folder.name) == "test"
     return load_all({name: partial(_load, folder / name, only_start) for name in names}, keep_going)
 
@@ -82,14 +83,15 @@ def _split_folder(root: Path, split: str | None) -> Path:
 
 def _read_list(path: Path) -> tuple[str, ...]:
     try:
-        names = path.read_text(encoding="utf-8").split()
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError as error:
         raise DataError(
             f"{path}: cannot be read ({error.strerror}); expected the names of the sequences"
         ) from error
+    names = dict.fromkeys(line.strip() for line in lines if line.strip())
     if not names:
         raise DataError(f"{path}: is empty; expected the names of the sequences, one a line")
-    return tuple(dict.fromkeys(names))
+    return tuple(names)
 
 
 def _load(folder: Path, only_start: bool) -> Sequence:
@@ -97,11 +99,12 @@ def _load(folder: Path, only_start: bool) -> Sequence:
         raise DataError(f"{folder}: no such folder, but list.txt names it")
     truth = folder / "groundtruth.txt"
     boxes, frames = read_boxes(truth), list_frames(folder)
+    if gap := first_gap(frames):
+        raise DataError(f"{gap}: no such picture, but there are later ones")
     only_start = only_start and len(boxes) == 1
     if only_start and frames:
-        if gap := first_gap(frames):
-            raise DataError(f"{gap}: no such picture, but there are later ones")
         boxes = np.vstack([boxes, np.full((len(frames) - 1, 4), np.nan)])
+    require_fit(truth, boxes, frames)
     meta = _read_meta(folder / "meta_info.ini")
     sequence = Sequence(
         name=folder.name,
@@ -110,27 +113,27 @@ def _load(folder: Path, only_start: bool) -> Sequence:
         truth_xywh=boxes,
         origin=1,
         attributes=tuple(meta[key] for key in _ATTRIBUTES if key in meta),
-        cover=_read_cover(folder, len(frames)),
+        cover=_read_cover(folder, len(boxes)),
         resolution_wh=_resolution(meta, folder),
     )
     return checked(sequence, truth, only_start=only_start)
 
 
-def _read_cover(folder: Path, frames: int) -> np.ndarray | None:
+def _read_cover(folder: Path, boxes: int) -> np.ndarray | None:
     path = folder / "cover.label"
     if path.exists():
-        return _read_label(path, frames, 8)
+        return _read_label(path, boxes, 8)
     path = folder / "absence.label"
-    return 8 * (1 - _read_label(path, frames, 1)) if path.exists() else None
+    return 8 * (1 - _read_label(path, boxes, 1)) if path.exists() else None
 
 
-def _read_label(path: Path, frames: int, highest: int) -> np.ndarray:
+def _read_label(path: Path, boxes: int, highest: int) -> np.ndarray:
     words = path.read_text(encoding="utf-8", errors="replace").split()
     wrong = [word for word in words if not (word.isdecimal() and int(word) <= highest)]
     if wrong:
         raise DataError(f"{path}: expected numbers 0 to {highest}, one a line; found {wrong[0]!r}")
-    if len(words) != frames:
-        raise DataError(f"{path}: {len(words)} labels for {frames} pictures; expected one each")
+    if len(words) != boxes:
+        raise DataError(f"{path}: {len(words)} labels for {boxes} boxes; expected one a box")
     return np.array(words, dtype=np.int64)
 
 

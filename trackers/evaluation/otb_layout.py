@@ -71,7 +71,7 @@ def find_otb(root: Path, title: str, keep_going: bool) -> Found:
     targets = {folder: otb_targets(folder) for folder in folders}
     if not keep_going:
         absent = [folder.name for folder, found in targets.items() if not found]
-        require_all(root, title, absent, len(folders))
+        require_all(root, f"folders of {title}", absent, len(folders))
     loaders = {
         name: partial(load_otb, name, truth)
         for folder, found in targets.items()

@@ -90,13 +90,13 @@ def no_sequences(root: Path, layouts: tuple[str, ...], title: str) -> DataError:
 
 
 def _hint(root: Path, wanted: tuple[str, ...]) -> str:
+    for layout, facts in _LAYOUTS.items():
+        if layout not in wanted and _holds(root, layout):
+            return f"; it looks like {facts.title}: evaluate {facts.names}"
     children = sorted(child for child in root.iterdir() if child.is_dir())
     for child in islice(children, _SEARCHED):
         if any(_holds(child, layout) for layout in wanted):
             return f"; {child} looks right: use it as --root"
-    for layout, facts in _LAYOUTS.items():
-        if layout not in wanted and _holds(root, layout):
-            return f"; it looks like {facts.title}: evaluate {facts.names}"
     return ""
 
 

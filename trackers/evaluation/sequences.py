@@ -19,7 +19,16 @@ import numpy as np
 from binvision.errors import DataError
 from binvision.media.images import list_images, natural_key
 
-__all__ = ["Found", "Sequence", "checked", "first_gap", "list_frames", "load_all", "require_all"]
+__all__ = [
+    "Found",
+    "Sequence",
+    "checked",
+    "first_gap",
+    "list_frames",
+    "load_all",
+    "require_all",
+    "require_fit",
+]
 
 # Names that an error message spells out; the rest are counted.
 _NAMED = 8
@@ -103,7 +112,13 @@ def load_all(loaders: Mapping[str, Callable[[], Sequence]], keep_going: bool) ->
 
 
 def require_all(place: Path, title: str, absent: Collection[str], listed: int) -> None:
-    """Complain of sequences that a benchmark lists and that are not on disk.
+    """Complain of folders or sequences that a benchmark lists and that are not on disk.
+
+    Args:
+        place: Where they should be.
+        title: What they are, for the message: ``"sequences of UAV123"``.
+        absent: Names of those that are not there.
+        listed: Number of all.
 
     Raises:
         DataError: there are some.
@@ -112,7 +127,7 @@ def require_all(place: Path, title: str, absent: Collection[str], listed: int) -
         names = ", ".join(sorted(absent)[:_NAMED])
         more = f" and {len(absent) - _NAMED} more" if len(absent) > _NAMED else ""
         raise DataError(
-            f"{place}: {len(absent)} of the {listed} sequences of {title} are missing: "
+            f"{place}: {len(absent)} of the {listed} {title} are missing: "
             f"{names}{more}; --keep-going evaluates the others"
         )
 
@@ -131,13 +146,7 @@ def checked(
     Raises:
         DataError: pictures and boxes do not fit, or the boxes are of no use.
     """
-    boxes, frames = len(sequence.truth_xywh), len(sequence.frames)
-    if boxes != frames:
-        gap = first_gap(sequence.frames) if frames < boxes else None
-        raise DataError(
-            f"{truth}: {boxes} boxes for {frames} pictures; expected one box a picture"
-            + (f"; {gap} is missing" if gap else "")
-        )
+    require_fit(truth, sequence.truth_xywh, sequence.frames)
     if not sequence.visible[start : start + 1].all():
         raise DataError(
             f"{truth}: line {start + 1}: the first box has no area; tracking starts from it"
@@ -145,6 +154,20 @@ def checked(
     if not sequence.scored and not only_start:
         raise DataError(f"{truth}: only one frame has a box; expected at least two to score")
     return sequence
+
+
+def require_fit(truth: Path, boxes: np.ndarray, frames: tuple[Path, ...]) -> None:
+    """Make sure that there is one box a picture.
+
+    Raises:
+        DataError: there is not; names the picture that seems to be missing.
+    """
+    if len(boxes) != len(frames):
+        gap = first_gap(frames) if len(frames) < len(boxes) else None
+        raise DataError(
+            f"{truth}: {len(boxes)} boxes for {len(frames)} pictures; expected one box a picture"
+            + (f"; {gap} is missing" if gap else "")
+        )
 
 
 def list_frames(folder: Path) -> tuple[Path, ...]:

@@ -57,7 +57,7 @@ def find_uav(root: Path, title: str, keep_going: bool) -> Found:
             for name, span in spans.items()
             if not (truths / f"{name}.txt").exists() or not (pictures / span.folder).is_dir()
         ]
-        require_all(root, title, absent, len(spans))
+        require_all(root, f"sequences of {title}", absent, len(spans))
     names_in = cache(_names_in)  # shared folders are listed once
     loaders = {
         name: partial(_load, truths / f"{name}.txt", pictures / span.folder, span, names_in)
