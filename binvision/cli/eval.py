@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from enum import Enum
 from pathlib import Path
 from typing import Annotated
@@ -98,6 +97,7 @@ def evaluate(
     chosen = BENCHMARKS[benchmark.value]
     entrants = enter(model or [], rival or [], parse_settings(set_ or []))
     found = chosen.find(root, keep_going, split.value if split else None)
+    _echo_skipped(found.skipped)
     protocol = benchmark.value if starts == 1 else f"{benchmark.value}-starts{starts}"
     campaign = Campaign(
         entrants=entrants,
@@ -108,15 +108,16 @@ def evaluate(
     reporting.check_plan(campaign, out)
     measured, tracks, failed = run_with_progress(campaign, jobs=jobs, keep_going=keep_going)
     folder = out / protocol if out else None
+    _echo_skipped(failed)
     skipped = (*found.skipped, *failed)
     reporting.hand_over(measured, tracks, chosen, skipped, folder, json)
     if skipped:
-        _name_skipped(skipped, len(measured.sequences))
+        total = len(measured.sequences) + len(skipped)
+        names = ", ".join(name for name, _ in skipped)
+        typer.echo(f"{len(skipped)} of {total} sequences were skipped: {names}", err=True)
         raise typer.Exit(1)
 
 
-def _name_skipped(skipped: tuple[tuple[str, str], ...], measured: int) -> None:
+def _echo_skipped(skipped: tuple[tuple[str, str], ...]) -> None:
     for name, reason in skipped:
-        print(f"skipped: {name}: {reason}", file=sys.stderr)
-    total = measured + len(skipped)
-    print(f"{len(skipped)} of {total} sequences were skipped", file=sys.stderr)
+        typer.echo(f"skipped: {name}: {reason}", err=True)

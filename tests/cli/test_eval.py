@@ -173,7 +173,7 @@ def test_a_sequence_that_fails_is_left_out_on_demand(run: Run, root: Path) -> No
     assert code == 1
     first, last = err.splitlines()
     assert first.startswith(f"skipped: plain: mil: {picture}: cannot be decoded")
-    assert last == "1 of 2 sequences were skipped"
+    assert last == "1 of 2 sequences were skipped: plain"
     assert list(json.loads(text)["trackers"][0]["sequences"]) == ["Deer"]
     picture.write_bytes(whole)
     code, text, err = run(*arguments)
