@@ -21,12 +21,14 @@ from binvision.kernels.isa import has_dot4, isa
 from binvision.kernels.jit import announce_compilation
 from binvision.kernels.pack import pack_signs
 from binvision.kernels.pooling import pool
+from binvision.kernels.terms import convolve_terms
 
 __all__ = [
     "add",
     "affine_prelu",
     "announce_compilation",
     "convolve",
+    "convolve_terms",
     "convolve_to_bits",
     "copy_channels",
     "copy_rows",

@@ -27,8 +27,8 @@ from typing import Any
 
 import numpy as np
 
+from binvision.kernels.epilogue import finish_tile
 from binvision.kernels.jit import kernel
-from binvision.kernels.lanes import LANES, finish_channels
 from binvision.kernels.pack import pack_pixels
 from binvision.kernels.tile import new_tile, place_tile, sum_tile, tile_pixels, tile_stride
 
@@ -86,45 +86,9 @@ def convolve(
         place_tile(windows, classes, words, first, count, places, row_class, column_class, layout)
         sum_tile(acts, windows, count, taps, weights, tile, stride, channels, vector)
         target, at = (out, first * channels) if len(out) else (scratch, 0)
-        _finish_tile(
+        finish_tile(
             tile, stride, base, classes, factor, scale, bias, slope, shift, residual,
             first * residual_stride, residual_stride, target, at, count, vector,
         )  # fmt: skip
         if len(bits):
             pack_pixels(target, at, count, threshold, bits, words, layout[1], vector)
-
-
-@kernel
-def _finish_tile(
-    tile: np.ndarray,
-    tile_stride: int,
-    base: np.ndarray,
-    classes: np.ndarray,
-    factor: int,
-    scale: np.ndarray,
-    bias: np.ndarray,
-    slope: np.ndarray,
-    shift: np.ndarray,
-    residual: np.ndarray,
-    residual_at: int,
-    residual_stride: int,
-    out: np.ndarray,
-    out_at: int,
-    count: int,
-    vector: bool,
-) -> None:
-    """Turn a tile's sums into output channels, in float32 and in the order of the formula."""
-    channels = len(scale)
-    whole = channels // LANES * LANES if vector else 0
-    for i in range(count):
-        sums, kind = i * tile_stride, classes[i] * channels
-        added, target = residual_at + i * residual_stride, out_at + i * channels
-        for o in range(0, whole, LANES):
-            finish_channels(
-                tile, sums + o, base, kind + o, factor, scale, bias, slope, shift, o,
-                residual, added + o, out, target + o,
-            )  # fmt: skip
-        for o in range(whole, channels):
-            dot = np.float32(base[kind + o] + factor * tile[sums + o])
-            y = dot * scale[o] + bias[o] + residual[added + o]
-            out[target + o] = (y if y >= 0 else y * slope[o]) + shift[o]

@@ -29,6 +29,7 @@ __all__ = [
     "CORRELATED",
     "LANES",
     "add_correlations",
+    "add_scaled",
     "finish_channels",
     "pack_outside",
     "pack_word",
@@ -74,6 +75,33 @@ def finish_channels(
         y = builder.fadd(y, read(8, 9))
         data = data_of(context, builder, signature.args[12], values[12])
         store(builder, y, address(builder, data, F32, values[13]), 4)
+        return context.get_dummy_value()
+
+    return types.void(*args), codegen
+
+
+@intrinsic
+def add_scaled(
+    typingctx, tile, tile_at, base, base_at, factor, scale, channel, total
+):  # type: ignore[no-untyped-def]  # fmt: skip
+    """Add ``scale * (base + factor * tile)`` of 16 channels to ``total`` at ``tile_at``."""
+    args = (tile, tile_at, base, base_at, factor, scale, channel, total)
+
+    def codegen(context, builder, signature, values):  # type: ignore[no-untyped-def]
+        def place(array: int, element: ir.Type, index: int) -> ir.Value:
+            data = data_of(context, builder, signature.args[array], values[array])
+            return address(builder, data, element, values[index])
+
+        sums, bases = (
+            load(builder, place(i, I32, i + 1), vector_of(I32, LANES), 4) for i in (0, 2)
+        )
+        factors = splat(builder, builder.trunc(values[4], I32), LANES)
+        dot = builder.add(bases, builder.mul(sums, factors))
+        dot = builder.sitofp(dot, vector_of(F32, LANES))
+        scales = load(builder, place(5, F32, 6), vector_of(F32, LANES), 4)
+        totals = place(7, F32, 1)
+        old = load(builder, totals, vector_of(F32, LANES), 4)
+        store(builder, builder.fadd(old, builder.fmul(dot, scales)), totals, 4)
         return context.get_dummy_value()
 
     return types.void(*args), codegen

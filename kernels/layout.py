@@ -21,8 +21,10 @@ __all__ = [
     "border_words",
     "float_sums",
     "float_weights",
+    "padding_base",
     "pixel_sums",
     "pixel_weights",
+    "tap_classes",
     "window_places",
 ]
 
@@ -155,24 +157,40 @@ def bit_sums(
 
     Padding with +1 or -1 has bits of its own, :func:`border_words`, and needs no correction.
     """
+    inside, row_class, column_class = tap_classes(window, in_hw, out_hw, pad_value)
+    base = padding_base(bits, inside, in_channels // window.groups)
+    return aligned_copy(base.reshape(-1)), -2, row_class, column_class
+
+
+def tap_classes(
+    window: Window, in_hw: tuple[int, int], out_hw: tuple[int, int], pad_value: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Sort output pixels into classes by which taps count as inside the picture.
+
+    Returns:
+        bool (classes, KH, KW), then int64 ``row_class`` and ``column_class`` of the kernel. With
+        a ``pad_value`` all taps count and there is one class.
+    """
     if pad_value:
-        taps = bits.shape[0] * bits.shape[1] * (in_channels // window.groups)
-        return aligned_copy(np.full(bits.shape[3], taps, np.int32)), -2, *_one_class(out_hw)
-    ones = _popcount(bits).sum(axis=2)  # KH, KW, Cout
-    row_inside = [_inside(window, axis, in_hw[axis], out_hw[axis]) for axis in (0, 1)]
+        return np.ones((1, *window.size), np.bool_), *_one_class(out_hw)
     (row_kinds, row_class), (column_kinds, column_class) = (
-        np.unique(inside, axis=0, return_inverse=True) for inside in row_inside
+        np.unique(_inside(window, axis, in_hw[axis], out_hw[axis]), axis=0, return_inverse=True)
+        for axis in (0, 1)
     )
     inside = row_kinds[:, None, :, None] & column_kinds[None, :, None, :]
-    valid = inside.sum(axis=(2, 3)) * (in_channels // window.groups)
-    outside = np.einsum("ijyx,yxo->ijo", ~inside, ones)
-    base = (valid[..., None] + 2 * outside).astype(np.int32)
     return (
-        aligned_copy(base.reshape(-1)),
-        -2,
+        inside.reshape(-1, *window.size),
         row_class.reshape(-1).astype(np.int64) * len(column_kinds),
         column_class.reshape(-1).astype(np.int64),
     )
+
+
+def padding_base(bits: np.ndarray, inside: np.ndarray, inputs: int) -> np.ndarray:
+    """Return ``valid + 2 * outside``, int32 (classes, Cout), for ``bits`` (KH, KW, words, Cout)."""
+    ones = _popcount(bits).sum(axis=2)
+    valid = inside.sum(axis=(1, 2)) * inputs
+    outside = np.einsum("kyx,yxo->ko", ~inside, ones)
+    return (valid[:, None] + 2 * outside).astype(np.int32)
 
 
 def border_words(channels: int, groups: int, pad_value: int) -> np.ndarray:

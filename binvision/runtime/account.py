@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from binvision.runtime.model import PackedModel, Step
 from binvision.runtime.shapes import infer_shapes
+from binvision.runtime.terms import planes_of, window_of
 
 __all__ = ["StepCost", "account", "header_bytes", "working_size_hw"]
 
@@ -94,6 +95,8 @@ def _cost(
     real = sum(model.tensors[name].size for role, name in new.items() if role != "bits")
     macs = _weights(model, step) * shape[0] * shape[1] if shape else 0
     is_binary = step.op == "binary_conv"
+    if is_binary:
+        macs *= planes_of(model.tensor(step, "threshold"))
     dtype = model.tensor(step, "weight").dtype if step.op == "conv" else None
     return StepCost(
         name=step.name,
@@ -134,8 +137,20 @@ def _kernel_text(model: PackedModel, step: Step) -> str:
     kernel = model.tensor(step, _KERNEL_ROLES[step.op])
     groups = step.attrs["groups"]
     inputs = step.attrs["in_channels"] if step.op == "binary_conv" else kernel.shape[2] * groups
-    text = f"{_window_text(step, kernel.shape[:2])} {inputs}>{kernel.shape[3]}"
-    return text + (f" in {groups} groups" if groups > 1 else "")
+    text = f"{_window_text(step, window_of(step, kernel))} {inputs}>{kernel.shape[3]}"
+    text += f" in {groups} groups" if groups > 1 else ""
+    return text + (_terms_text(model, step) if step.op == "binary_conv" else "")
+
+
+def _terms_text(model: PackedModel, step: Step) -> str:
+    """What a 1-bit convolution adds up, for example ``", 2 planes, 3 bases, scaled by tap"``."""
+    counts = {
+        "planes": planes_of(model.tensor(step, "threshold")),
+        "bases": step.attrs.get("bases", 1),
+    }
+    text = "".join(f", {count} {what}" for what, count in counts.items() if count > 1)
+    scale = model.tensor(step, "scale")
+    return text + (", scaled by tap" if scale.ndim == 4 and scale.shape[2] > 1 else "")
 
 
 def _window_text(step: Step, window: tuple[int, int]) -> str:

@@ -8,8 +8,10 @@ from binvision import kernels
 from binvision.kernels import layout
 from binvision.kernels.layout import aligned_copy, aligned_zeros
 from binvision.kernels.sign_intervals import Chain, sign_intervals
+from binvision.kernels.term_layout import term_sums, term_weights
 from binvision.runtime.draft import Draft
 from binvision.runtime.model import Step
+from binvision.runtime.terms import is_sum, window_of
 
 __all__ = ["plan_binary_conv", "plan_conv"]
 
@@ -23,22 +25,35 @@ def plan_binary_conv(draft: Draft, number: int, step: Step) -> None:
     bits = draft.bits[number]
     height, width, channels = draft.shapes[step.inputs[0]]
     if not draft.fusion.packed_by_producer(number):
-        values = draft.floats[step.inputs[0]]
-        draft.task(
-            step,
-            lambda a, b: kernels.pack_signs(values, width, bits.packing, a, b, draft.vector),
-            op="pack",
-            rows=draft.batch * height,
-        )
+        _pack(draft, number, step)
     weight = draft.model.tensor(step, "bits")
     window, out_hw = _window(step, weight), draft.shapes[step.output][:2]
-    taps, weights = layout.bit_weights(weight, bits.picture, window)
     pad_value = step.attrs.get("pad_value", 0)
+    if is_sum(draft.model, step):
+        by_base = weight.reshape(-1, *window.size, *weight.shape[2:])
+        form = (len(bits.packings), draft.model.tensor(step, "scale").shape[2] > 1)
+        taps, weights = term_weights(by_base, bits.picture, window, *form)
+        sums = term_sums(by_base, channels, window, (height, width), out_hw, pad_value, *form)
+        _convolution(draft, number, step, bits.words, bits.picture, window, taps, weights, sums)
+        return
+    taps, weights = layout.bit_weights(weight, bits.picture, window)
     sums = layout.bit_sums(weight, channels, window, (height, width), out_hw, pad_value)
     if number in draft.fusion.without_floats:
         _bits_to_bits(draft, number, step, taps, weights, sums)
         return
-    _convolution(draft, number, step, bits.packing[0], bits.picture, window, taps, weights, sums)
+    _convolution(draft, number, step, bits.words, bits.picture, window, taps, weights, sums)
+
+
+def _pack(draft: Draft, number: int, step: Step) -> None:
+    """Plan the packing of a float input, plane by plane."""
+    values, packings = draft.floats[step.inputs[0]], draft.bits[number].packings
+    height, width, _ = draft.shapes[step.inputs[0]]
+
+    def run(a: int, b: int) -> None:
+        for packing in packings:
+            kernels.pack_signs(values, width, packing, a, b, draft.vector)
+
+    draft.task(step, run, op="pack", rows=draft.batch * height)
 
 
 def _bits_to_bits(
@@ -50,11 +65,11 @@ def _bits_to_bits(
     sums: tuple[np.ndarray, int, np.ndarray, np.ndarray],
 ) -> None:
     """Plan a 1-bit convolution of which only the signs are read."""
-    acts, picture = draft.bits[number].packing[0], draft.bits[number].picture
+    acts, picture = draft.bits[number].words, draft.bits[number].picture
     weight = draft.model.tensor(step, "bits")
     out_hw, channels = draft.shapes[step.output][:2], weight.shape[3]
     reader = draft.fusion.packs_for[number]
-    packing = draft.bits[reader].packing
+    (packing,) = draft.bits[reader].packings
     scale, bias, slope, shift = draft.channel_vectors(step, channels)
     chain = Chain(scale, bias, slope, shift, packing[1])
     most = weight.shape[0] * weight.shape[1] * step.attrs["in_channels"] // step.attrs["groups"]
@@ -104,6 +119,9 @@ def _convolution(
     height, width, channels = draft.shapes[step.output]
     places = layout.window_places(picture, window, (height, width))
     scale, bias, slope, shift = draft.channel_vectors(step, channels)
+    convolve = kernels.convolve
+    if scale.ndim > 1:
+        scale, convolve = scale.reshape(-1, channels), kernels.convolve_terms
     residual, stride = aligned_zeros(channels, "float32"), 0
     if len(step.inputs) == 2:
         residual, stride = draft.floats[step.inputs[1]], channels
@@ -111,10 +129,10 @@ def _convolution(
     epilogue = (scale, bias, slope, shift, residual, stride, out)
     packing = _NO_PACKING
     if number in draft.fusion.packs_for:
-        packing = draft.bits[draft.fusion.packs_for[number]].packing
+        (packing,) = draft.bits[draft.fusion.packs_for[number]].packings
     draft.task(
         step,
-        lambda a, b: kernels.convolve(
+        lambda a, b: convolve(
             acts, taps, weights, places, sums, epilogue, packing, a, b, draft.vector
         ),
     )
@@ -175,7 +193,7 @@ def _window(step: Step, weight: np.ndarray) -> layout.Window:
     stride, padding, dilation = (
         tuple(step.attrs[name]) for name in ("stride", "padding", "dilation")
     )
-    return layout.Window(weight.shape[:2], stride, padding, dilation, step.attrs["groups"])
+    return layout.Window(window_of(step, weight), stride, padding, dilation, step.attrs["groups"])
 
 
 def _inside_place(picture: layout.Picture) -> np.ndarray:

@@ -40,10 +40,18 @@ class Task:
 
 @dataclass
 class BitPicture:
-    """Signs that one binary convolution reads, with a border for its padding."""
+    """Signs that one binary convolution reads, with a border for its padding.
+
+    The planes, one for each row of thresholds, lie one after another in each pixel.
+    """
 
     picture: layout.Picture
-    packing: tuple[np.ndarray, np.ndarray, np.ndarray]  # as pack_signs takes it
+    packings: list[tuple[np.ndarray, np.ndarray, np.ndarray]]  # by plane, as pack_signs takes it
+
+    @property
+    def words(self) -> np.ndarray:
+        """The picture, flat."""
+        return self.packings[0][0]
 
 
 @dataclass
@@ -141,11 +149,15 @@ class Draft:
     def _bit_picture(self, step: Step) -> BitPicture:
         height, width, channels = self.shapes[step.inputs[0]]
         groups = step.attrs["groups"]
-        words = groups * -(-(channels // groups) // 64)
+        border = layout.border_words(channels, groups, step.attrs.get("pad_value", 0))
+        thresholds = self.model.tensor(step, "threshold").reshape(-1, channels)
+        words = len(thresholds) * len(border)
         picture = layout.Picture(height, width, words, tuple(step.attrs["padding"]))
         bits = self.persistent(picture.size, "uint64")
-        border = layout.border_words(channels, groups, step.attrs.get("pad_value", 0))
-        bits[: self.batch * picture.size].reshape(-1, words)[:] = border
-        places = [height, groups, picture.first, picture.size, picture.row, words]
-        threshold = aligned_copy(self.model.tensor(step, "threshold"))
-        return BitPicture(picture, (bits, threshold, np.array(places, np.int64)))
+        bits[: self.batch * picture.size].reshape(-1, len(border))[:] = border
+        packings = []
+        for plane, threshold in enumerate(thresholds):
+            first = picture.first + plane * len(border)
+            places = [height, groups, first, picture.size, picture.row, words]
+            packings.append((bits, aligned_copy(threshold), np.array(places, np.int64)))
+        return BitPicture(picture, packings)

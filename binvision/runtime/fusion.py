@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from binvision.runtime.model import PackedModel
+from binvision.runtime.model import PackedModel, Step
+from binvision.runtime.terms import is_sum, planes_of
 
 __all__ = ["Fusion", "fuse"]
 
@@ -50,7 +51,7 @@ def fuse(model: PackedModel) -> Fusion:
     for number, step in enumerate(model.steps):
         reads = list(step.inputs)
         producer = producers.get(step.inputs[0])
-        if step.op == "binary_conv" and producer is not None and producer not in packs_for:
+        if producer is not None and producer not in packs_for and _takes_one_plane(model, step):
             packs_for[producer] = number
             reads = reads[1:]
         last_use.update(dict.fromkeys(reads, number))
@@ -60,6 +61,11 @@ def fuse(model: PackedModel) -> Fusion:
         for number in packs_for
         if model.steps[number].op == "binary_conv"
         and len(model.steps[number].inputs) == 1
+        and not is_sum(model, model.steps[number])
         and model.steps[number].output not in last_use
     }
     return Fusion(packs_for, last_use, frozenset(without_floats))
+
+
+def _takes_one_plane(model: PackedModel, step: Step) -> bool:
+    return step.op == "binary_conv" and planes_of(model.tensor(step, "threshold")) == 1

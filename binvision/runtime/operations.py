@@ -8,7 +8,9 @@ the file and checked here; heights and widths are chosen when the model is plann
                  with levels, x is first rounded to 8 bits: clamp(round(x * levels), -128, 127)
     binary_conv  1-bit convolution: a bit is x >= threshold (1 means +1, 0 means -1);
                  y = scale * (valid_bits - 2 * popcount(x_bits XOR bits)) + bias, where taps
-                 outside the image count nothing, or have the sign pad_value
+                 outside the image count nothing, or have the sign pad_value;
+                 or a sum of such terms, each with a scale of its own: over planes (several rows
+                 of thresholds), over bases (several kernels) and over the taps of the window
                  both: an optional second input is added, then come an optional PReLU (slope)
                  and an optional shift
     avg_pool     mean over the window, padded elements not counted
@@ -33,11 +35,13 @@ import numpy as np
 
 from binvision.runtime.faults import fault, show
 from binvision.runtime.model import Step
+from binvision.runtime.terms import planes_of, window_of
 
 __all__ = ["MAX_CHANNELS", "OPS", "Op", "place_of", "words_for"]
 
 MAX_PIXELS = 256  # stride, padding, dilation, window: far beyond any network
 MAX_CHANNELS = 2**16
+MAX_TERMS = 16  # bases, and planes
 
 
 Valid = tuple[str, Callable[[Any], bool]]
@@ -127,23 +131,43 @@ def _binary_conv_channels(step: Step, channels: list[int], tensors: dict[str, np
         )
     outputs = _kernel_outputs(step, "bits", bits, channels[0])
     rows, columns = bits.shape[:2]
+    bases = step.attrs.get("bases", 1)
+    if rows % bases:
+        raise fault(place_of(step), "bases", f"a divisor of {rows} rows of bits", show(bases))
     group_channels = channels[0] // step.attrs["groups"]
     shape = (rows, columns, words_for(group_channels), outputs)
     _expect(step, "bits", bits, ("uint64",), shape)
     spare = group_channels % 64
     if spare and (bits[:, :, -1, :] >> np.uint64(spare)).any():
         raise fault(place_of(step), "bits", f"zero beyond channel {group_channels}", "ones")
-    _expect_vectors(step, tensors, ("threshold",), channels[0])
-    _expect_vectors(step, tensors, ("scale", "bias", "slope", "shift"), outputs)
+    _check_terms(step, tensors, channels[0], outputs)
+    _expect_vectors(step, tensors, ("bias", "slope", "shift"), outputs)
     _check_residual(step, channels, outputs)
     return outputs
+
+
+def _check_terms(step: Step, tensors: dict[str, np.ndarray], channels: int, outputs: int) -> None:
+    """Check thresholds and scales: one row of each, or one for each plane and each term."""
+    threshold, scale = tensors["threshold"], tensors["scale"]
+    planes, bases = planes_of(threshold), step.attrs.get("bases", 1)
+    if planes > MAX_TERMS:
+        raise fault(place_of(step), "planes of threshold", f"at most {MAX_TERMS}", str(planes))
+    shape = (channels,) if threshold.ndim == 1 else (planes, channels)
+    _expect(step, "threshold", threshold, ("float32",), shape)
+    if scale.ndim == 1 and planes == bases == 1:
+        _expect(step, "scale", scale, ("float32",), (outputs,))
+        return
+    taps = math.prod(window_of(step, tensors["bits"]))
+    per_tap = scale.ndim == 4 and scale.shape[2] == taps
+    _expect(step, "scale", scale, ("float32",), (planes, bases, taps if per_tap else 1, outputs))
 
 
 def _kernel_outputs(step: Step, role: str, kernel: np.ndarray, channels: int) -> int:
     """Output channels of a kernel, after checking its rank, window and groups."""
     if kernel.ndim != 4:
         raise fault(place_of(step), f"shape of {role}", "four sizes", str(kernel.shape))
-    rows, columns, _, outputs = kernel.shape
+    rows, columns = window_of(step, kernel)
+    outputs = kernel.shape[3]
     if max(rows, columns) > MAX_PIXELS:
         raise fault(
             place_of(step), f"window of {role}", f"at most {MAX_PIXELS}", f"{rows}x{columns}"
@@ -205,6 +229,10 @@ def _is_offset(value: Any) -> bool:
     return type(value) in (int, float) and math.isfinite(value) and 0 <= value <= 255
 
 
+def _is_term_count(value: Any) -> bool:
+    return type(value) is int and 1 <= value <= MAX_TERMS
+
+
 _POSITIVE_PAIR = (f"two whole numbers from 1 to {MAX_PIXELS}", lambda v: _is_pair(v, 1))
 _PAIR = (f"two whole numbers from 0 to {MAX_PIXELS}", lambda v: _is_pair(v, 0))
 _COUNT = (
@@ -238,6 +266,7 @@ OPS = {
         channels=_binary_conv_channels,
         attrs={**_CONV_ATTRS, "in_channels": _COUNT},
         optional_attrs={
+            "bases": (f"a whole number from 1 to {MAX_TERMS}", _is_term_count),
             "pad_value": ("0, 1 or -1", lambda v: type(v) is int and v in (0, 1, -1)),
         },
         required=("threshold", "bits", "scale", "bias"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from binvision.errors import ModelError
 from binvision.runtime.model import PackedModel, Step
+from binvision.runtime.terms import window_of
 
 __all__ = ["infer_shapes"]
 
@@ -36,7 +37,7 @@ def _output_shape(model: PackedModel, step: Step, inputs: list[Shape]) -> Shape:
     size = (height, width)
     if step.op in ("conv", "binary_conv"):
         kernel = model.tensor(step, "weight" if step.op == "conv" else "bits")
-        window, channels = kernel.shape[:2], kernel.shape[3]
+        window, channels = window_of(step, kernel), kernel.shape[3]
         dilation = step.attrs["dilation"]
         size = _sizes(step, size, window, dilation, ceil=False)
         _check_same(step, [size, *(shape[:2] for shape in inputs[1:])])

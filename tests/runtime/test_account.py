@@ -12,6 +12,7 @@ from binvision.errors import ModelError
 from binvision.runtime import PackedModel, Step, load, save
 from binvision.runtime.account import account, header_bytes, working_size_hw
 from binvision.runtime.shapes import infer_shapes
+from tests.support.networks import NetworkBuilder
 from tests.support.packed import CONV, IMAGE, POOL, small_model
 
 
@@ -46,6 +47,16 @@ def test_bytes_add_up_to_the_file(tmp_path: Path, channels: int) -> None:
     model = load(tmp_path / "m")
     total = sum(row.bytes for row in account(model, None)) + header_bytes(model)
     assert total == (tmp_path / "m").stat().st_size
+
+
+def test_a_sum_costs_all_its_terms() -> None:
+    net = NetworkBuilder()
+    x = net.conv("image", 6, 1)
+    model = net.model(net.binary_conv(x, 4, 3, planes=2, bases=3, per_tap=True))
+    row = by_name(model, (7, 8))["binary_conv1"]
+    assert row.kernel == "3x3 6>4, 2 planes, 3 bases, scaled by tap"
+    assert row.binary_parameters == 3 * 3 * 3 * 6 * 4
+    assert row.binary_macs == 5 * 6 * 2 * row.binary_parameters
 
 
 def test_groups_divide_the_cost() -> None:

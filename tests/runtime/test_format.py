@@ -334,7 +334,7 @@ def roles(position: int, **changes: Any) -> Edit:
         (attrs(BLOCK, pad_value=1), None),
         (attrs(BLOCK, pad_value=2), "'block' .binary_conv.: pad_value: expected 0, 1 or -1, got 2"),
         (attrs(BLOCK, pad_value=True), "pad_value: expected 0, 1 or -1, got True"),
-        (attrs(BLOCK, more=1), "attributes: expected dilation, .* stride and perhaps pad_value, g"),
+        (attrs(BLOCK, more=1), "attributes: expected dilation, .* stride and perhaps bases, pad_value"),
         (attrs(BLOCK, in_channels=64), "'block' .binary_conv.: in_channels: expected 70, got 64"),
         (attrs(POOL, ceil=1), "'pool' .max_pool.: ceil: expected true or false, got 1"),
         (attrs(POOL, padding=[2, 0]), r"padding: expected at most half of the window \(2, 2\)"),
@@ -356,6 +356,51 @@ def test_bad_step(path: Path, edit: Edit, message: str | None) -> None:
         load(path)
     else:
         fails(path, message)
+
+
+@pytest.fixture
+def sum_path(tmp_path: Path) -> Path:
+    """A file whose last step adds 2 planes, 3 bases and 9 taps."""
+    net = NetworkBuilder()
+    x = net.conv("image", 6, 3, offset=128)
+    y = net.binary_conv(x, 4, 3, planes=2, bases=3, per_tap=True)
+    save(tmp_path / "sum.safetensors", net.model(y))
+    return tmp_path / "sum.safetensors"
+
+
+def test_a_sum_is_read_as_written(sum_path: Path) -> None:
+    model = load(sum_path)
+    assert model.tensor(model.steps[1], "scale").shape == (2, 3, 9, 4)
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (attrs(1, bases=2), "'binary_conv1' .* bases: expected a divisor of 9 rows of bits, got 2"),
+        (attrs(1, bases=0), "bases: expected a whole number from 1 to 16, got 0"),
+        (attrs(1, bases=1), r"shape of scale: expected \(2, 1, 1, 4\), got \(2, 3, 9, 4\)"),
+        (roles(1, threshold="conv0.scale"), r"shape of scale: expected \(1, 3, 9, 4\), got"),
+    ],
+)
+def test_bad_sum(sum_path: Path, edit: Edit, message: str) -> None:
+    rewrite_document(sum_path, edit)
+    fails(sum_path, message)
+
+
+@pytest.mark.parametrize(
+    ("role", "shape", "message"),
+    [
+        ("threshold", (2, 5), r"shape of threshold: expected \(2, 6\), got \(2, 5\)"),
+        ("threshold", (17, 6), "planes of threshold: expected at most 16, got 17"),
+        ("scale", (4,), r"shape of scale: expected \(2, 3, 1, 4\), got \(4,\)"),
+        ("scale", (2, 3, 8, 4), r"expected \(2, 3, 1, 4\), got \(2, 3, 8, 4\)"),
+    ],
+)
+def test_bad_sizes_of_a_sum(
+    sum_path: Path, role: str, shape: tuple[int, ...], message: str
+) -> None:
+    rewrite_tensor(sum_path, f"binary_conv1.{role}", lambda _: np.ones(shape, np.float32))
+    fails(sum_path, message)
 
 
 @pytest.fixture

@@ -61,7 +61,7 @@ class Graphs(NetworkBuilder):
     def _any_step(self, draw: st.DrawFn, x: str, values: list[str]) -> str:
         # Every step after the first keeps height and width, so channels alone decide what fits.
         alike = [value for value in values if self.channels[value] == self.channels[x]]
-        kinds = ["binary", "binary", "residual", "max", "concat", "add", "point"]
+        kinds = ["binary", "binary", "residual", "terms", "max", "concat", "add", "point"]
         kind = draw(st.sampled_from(kinds))
         if kind == "binary":
             groups = 2 if self.channels[x] % 2 == 0 and draw(st.booleans()) else 1
@@ -75,6 +75,12 @@ class Graphs(NetworkBuilder):
             y = self.binary_conv(
                 x, self.channels[x], 3, padding=2, dilation=2, residual=residual,
                 pad_value=pad_value,
+            )  # fmt: skip
+        elif kind == "terms":
+            count = st.integers(1, 3)
+            y = self.binary_conv(
+                x, draw(st.integers(1, 40)), 3, padding=1, planes=draw(count), bases=draw(count),
+                per_tap=draw(st.booleans()), pad_value=draw(st.sampled_from([None, 1, -1])),
             )  # fmt: skip
         elif kind == "max":
             y = self.pool(x, "max_pool", 3, 1, 1, ceil=draw(st.booleans()))

@@ -11,8 +11,17 @@ from hypothesis import strategies as st
 from binvision import kernels
 from binvision.kernels import layout
 from binvision.kernels.sign_intervals import Chain, sign_intervals
+from binvision.kernels.term_layout import term_sums, term_weights
 
-__all__ = ["Layer", "layers", "run_bits", "run_bits_to_bits", "run_floats", "run_pixels"]
+__all__ = [
+    "Layer",
+    "layers",
+    "run_bits",
+    "run_bits_to_bits",
+    "run_floats",
+    "run_pixels",
+    "run_terms",
+]
 
 _NOTHING = (np.zeros(0, np.uint64), np.zeros(0, np.float32), np.zeros(6, np.int64))
 
@@ -106,6 +115,31 @@ def run_bits_to_bits(
     return packed
 
 
+def run_terms(
+    layer: Layer, x: np.ndarray, thresholds: np.ndarray, bits: np.ndarray, per_tap: bool,
+    **options: Any,
+) -> Any:  # fmt: skip
+    """Pack ``x`` once for each row of ``thresholds``, convolve with each of ``bits`` and add."""
+    planes, groups = len(thresholds), layer.attrs["groups"]
+    pad_value = layer.attrs.get("pad_value", 0)
+    border = layout.border_words(layer.inputs, groups, pad_value)
+    picture = layout.Picture(*layer.size, planes * len(border), layer.attrs["padding"])
+    acts = np.tile(border, layer.batch * picture.size // len(border))
+    for plane, threshold in enumerate(thresholds):
+        places = _places(picture, layer.size[0], groups)
+        places[2] += plane * len(border)
+        rows, vector = layer.batch * layer.size[0], options.get("vector", True)
+        packing = (acts, threshold, places)
+        kernels.pack_signs(x.reshape(-1), layer.size[1], packing, 0, rows, vector)
+    taps, weights = term_weights(bits, picture, layer.window, planes, per_tap)
+    sums = term_sums(
+        bits, layer.inputs, layer.window, layer.size, layer.out_hw, pad_value, planes, per_tap
+    )
+    return _convolve(
+        layer, acts, picture, taps, weights, sums, run=kernels.convolve_terms, **options
+    )
+
+
 def _bit_sums(layer: Layer, bits: np.ndarray) -> Any:
     pad_value = layer.attrs.get("pad_value", 0)
     return layout.bit_sums(bits, layer.inputs, layer.window, layer.size, layer.out_hw, pad_value)
@@ -146,7 +180,7 @@ def _convolve(
     layer: Layer, acts: np.ndarray, picture: layout.Picture, taps: np.ndarray, weights: np.ndarray,
     sums: Any, *, tensors: dict[str, np.ndarray], residual: np.ndarray | None = None,
     pack: tuple[np.ndarray, int] | None = None, store: bool = True, vector: bool = True,
-    cuts: tuple[int, ...] = (), in_place: bool = False,
+    cuts: tuple[int, ...] = (), in_place: bool = False, run: Any = kernels.convolve,
 ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
     """Run in the row ranges between ``cuts``; returns floats and packed words of the output."""
     height, width = layer.out_hw
@@ -164,7 +198,7 @@ def _convolve(
     places = layout.window_places(picture, layer.window, (height, width))
     epilogue = (tensors["scale"], tensors["bias"], slope, shift, added, stride, out)
     for start, stop in _row_ranges(layer, cuts):
-        kernels.convolve(acts, taps, weights, places, sums, epilogue, packing, start, stop, vector)
+        run(acts, taps, weights, places, sums, epilogue, packing, start, stop, vector)
     return (out.reshape(shape) if store else out), packed
 
 

@@ -46,21 +46,31 @@ class NetworkBuilder:
 
     def binary_conv(
         self, x: str, outputs: int, size: int, *, residual: str | None = None, slope: bool = True,
-        threshold: np.ndarray | None = None, pad_value: int | None = None, **geometry: Any,
+        threshold: np.ndarray | None = None, pad_value: int | None = None,
+        planes: int = 1, bases: int = 1, per_tap: bool = False, **geometry: Any,
     ) -> str:  # fmt: skip
-        """1-bit convolution; some scales are negative, some thresholds exactly zero."""
+        """1-bit convolution; some scales are negative, some thresholds exactly zero.
+
+        With ``planes``, ``bases`` or ``per_tap`` it is a sum of scaled terms.
+        """
         attrs, channels = _geometry(geometry), self.channels[x]
         if pad_value is not None:
             attrs["pad_value"] = pad_value
         inputs = channels // attrs["groups"]
         if threshold is None:
             threshold = self._vector(channels, 0.3) * self.rng.integers(0, 2, channels)
-        signs = self.rng.integers(0, 2, (size, size, inputs, outputs)).astype(np.uint8)
+        signs = self.rng.integers(0, 2, (bases * size, size, inputs, outputs)).astype(np.uint8)
         tensors = {
             "threshold": threshold.astype(np.float32),
             "bits": pack_channels(signs),
             **self._epilogue(outputs, 1 / np.sqrt(size * size * inputs), slope),
         }
+        if planes > 1 or bases > 1 or per_tap:
+            terms = (planes, bases, size * size if per_tap else 1, 1)
+            spread = self.rng.uniform(0.5, 1.5, terms).astype(np.float32)
+            tensors["scale"] = tensors["scale"] * spread
+            tensors["threshold"] = self._vector(planes * channels, 0.3).reshape(planes, -1)
+            attrs["bases"] = bases
         attrs["in_channels"] = channels
         return self._step("binary_conv", _inputs(x, residual), outputs, attrs, tensors)
 

@@ -20,6 +20,7 @@ __all__ = [
     "pack",
     "pooled",
     "sign_sums",
+    "term_sums",
     "unpack",
 ]
 
@@ -45,8 +46,13 @@ def _run(step: Step, tensors: dict[str, np.ndarray], inputs: list[np.ndarray]) -
             return epilogue(sums, tensors, inputs[1:])
         case "binary_conv":
             weight = unpack(tensors["bits"], attrs["in_channels"] // attrs["groups"])
-            sums = sign_sums(x, tensors["threshold"], weight, attrs)
-            return epilogue(sums, tensors, inputs[1:])
+            if tensors["scale"].ndim == 1:
+                sums = sign_sums(x, tensors["threshold"], weight, attrs)
+                return epilogue(sums, tensors, inputs[1:])
+            thresholds = tensors["threshold"].reshape(-1, attrs["in_channels"])
+            bases = weight.reshape(attrs.get("bases", 1), -1, *weight.shape[1:])
+            total = term_sums(x, thresholds, bases, tensors["scale"], attrs)
+            return epilogue(total, {**tensors, "scale": np.float32(1)}, inputs[1:])
         case "avg_pool" | "max_pool":
             return pooled(x, attrs, np.max if step.op == "max_pool" else np.mean)
         case "concat":
@@ -72,6 +78,27 @@ def sign_sums(
         signs = np.pad(signs, around, constant_values=pad_value)
         attrs = {**attrs, "padding": (0, 0)}
     return convolution_sums(signs, weight, attrs)
+
+
+def term_sums(
+    x: np.ndarray, thresholds: np.ndarray, bases: np.ndarray, scale: np.ndarray,
+    attrs: dict[str, Any],
+) -> np.ndarray:  # fmt: skip
+    """Float32 sum of scale times sums of signs, over planes, bases and taps in this order.
+
+    ``thresholds`` (planes, C), ``bases`` (bases, KH, KW, C / groups, O) of signs, ``scale``
+    (planes, bases, taps, O) with taps 1 or KH * KW. A tap alone is the kernel with zeros around.
+    """
+    total = np.float32(0)
+    for plane, base, tap in np.ndindex(scale.shape[:3]):
+        weight = bases[base]
+        if scale.shape[2] > 1:
+            alone = np.zeros(weight.shape[:2], weight.dtype)
+            alone.reshape(-1)[tap] = 1
+            weight = weight * alone[:, :, None, None]
+        sums = sign_sums(x, thresholds[plane], weight, attrs)
+        total = total + sums.astype(np.float32) * scale[plane, base, tap]
+    return total
 
 
 def convolution_sums(x: np.ndarray, weight: np.ndarray, attrs: dict[str, Any]) -> np.ndarray:
