@@ -27,6 +27,7 @@ _EXTRA_OF_PACKAGE = {
     "torch": "train",
     "mmengine": "train",
     "tensorboard": "train",
+    "distributed": "cluster",
     "got10k": "eval",
     "matplotlib": "eval",
     "pycocotools": "eval",

@@ -16,13 +16,14 @@ __all__ = ["run_with_progress"]
 
 
 def run_with_progress(
-    campaign: Campaign, *, jobs: int, keep_going: bool
+    campaign: Campaign, *, jobs: int, cluster: str | None, keep_going: bool
 ) -> tuple[Campaign, Tracks, tuple[tuple[str, str], ...]]:
     """Run a campaign behind one bar on stderr.
 
     Args:
         campaign: What to run.
         jobs: Processes of this machine.
+        cluster: Address of a Dask scheduler that does the work in their place, or None.
         keep_going: Leave sequences that fail out.
 
     Returns:
@@ -46,6 +47,7 @@ def run_with_progress(
             tracks = run_campaign(
                 campaign,
                 jobs=jobs,
+                cluster=cluster,
                 on_fault=skip if keep_going else None,
                 watch=bar,
             )

@@ -63,6 +63,13 @@ def evaluate(
         int, typer.Option(help="1: one pass from the first box. 4: forward and backward starts.")
     ] = 1,
     jobs: Annotated[int, typer.Option(min=1, help="Processes, one thread each.")] = 1,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Dask scheduler, like tcp://192.168.0.10:8786, whose workers do the work.",
+        ),
+    ] = None,
     keep_going: Annotated[
         bool,
         typer.Option(
@@ -106,7 +113,9 @@ def evaluate(
         store=ResultStore.of_benchmark(out, chosen.name, chosen.protocol, starts) if out else None,
     )
     reporting.check_plan(campaign, out)
-    measured, tracks, failed = run_with_progress(campaign, jobs=jobs, keep_going=keep_going)
+    measured, tracks, failed = run_with_progress(
+        campaign, jobs=jobs, cluster=cluster, keep_going=keep_going
+    )
     folder = out / protocol if out else None
     _echo_skipped(failed)
     skipped = (*found.skipped, *failed)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 
-from binvision.errors import DataError, SourceError, TrackingError, WorkerError
+from binvision.errors import DataError, SourceError, TrackingError, UsageError, WorkerError
 from binvision.trackers.evaluation.entrants import Entrant
 from binvision.trackers.evaluation.jobs import Job, Result, Watch, run_here
 from binvision.trackers.evaluation.processes import run_in_processes
@@ -70,6 +70,7 @@ def run_campaign(
     campaign: Campaign,
     *,
     jobs: int = 1,
+    cluster: str | None = None,
     on_fault: Callable[[Job, Exception], None] | None = None,
     watch: Watch | None = None,
 ) -> Tracks:
@@ -80,6 +81,7 @@ def run_campaign(
     Args:
         campaign: What to run.
         jobs: Processes; each uses one thread, so that speeds can be compared.
+        cluster: Address of a Dask scheduler that does the work in place of local processes.
         on_fault: Told of a sequence that fails for a tracker, which is then missing in the
             result and not remembered as finished. If None, the first fault ends the campaign.
         watch: Who looks on.
@@ -88,18 +90,20 @@ def run_campaign(
         (tracker name, sequence name) -> one `Track` a run, in `plan_runs` order.
 
     Raises:
-        UsageError: the store holds results of a different tracker under the same name.
+        UsageError: the store holds results of a different tracker under the same name, or both
+            ``jobs`` and ``cluster`` are given.
         DataError: a stored result cannot be read.
         SourceError: a picture cannot be read.
         TrackingError: a tracker fails.
-        WorkerError: a process died twice on a sequence.
+        WorkerError: a process died twice on a sequence, or the cluster is of no use.
+        MissingExtraError: ``cluster`` is given and Dask is not installed.
     """
     watch = watch or _Nobody()
     tracks, waiting = _divide(campaign, watch)
-    if jobs > 1:
+    if cluster or jobs > 1:
         waiting.sort(key=lambda job: -job.frames)  # not to be left with the longest at the end
     open_jobs = _still_open(waiting, campaign.store, tracks, watch)
-    with closing(_execute(open_jobs, jobs, watch)) as results:
+    with closing(_execute(open_jobs, jobs, cluster, watch)) as results:
         for job, result in results:
             if isinstance(result, _FAULTS) and on_fault:
                 on_fault(job, result)
@@ -144,8 +148,14 @@ def _still_open(
 
 
 def _execute(
-    open_jobs: Iterator[Job], jobs: int, watch: Watch
+    open_jobs: Iterator[Job], jobs: int, cluster: str | None, watch: Watch
 ) -> Generator[tuple[Job, Result], None, None]:
+    if cluster and jobs > 1:
+        raise UsageError("--jobs counts processes of this machine; with --cluster, leave it out")
+    if cluster:
+        from binvision.trackers.evaluation.cluster import run_on_cluster
+
+        return run_on_cluster(open_jobs, cluster, watch)
     if jobs > 1:
         return run_in_processes(open_jobs, jobs, watch)
     return run_here(open_jobs, watch)

@@ -42,6 +42,11 @@ class Entrant:
     source: str
     settings: tuple[tuple[str, float], ...] = ()
 
+    @property
+    def file(self) -> Path | None:
+        """The model's file; None for a rival."""
+        return None if self.kind == "rival" else Path(self.source)
+
     def build(self) -> BoxTracker:
         """Load the model; one thread.
 
@@ -59,9 +64,9 @@ class Entrant:
 
     def identity(self) -> dict[str, object]:
         """What results depend on: the model's bytes, settings and version; a rival's OpenCV."""
-        if self.kind == "rival":
+        if self.file is None:
             return {"kind": self.kind, "rival": self.source, "opencv": cv2.__version__}
-        digest = hashlib.sha256(Path(self.source).read_bytes()).hexdigest()
+        digest = hashlib.sha256(self.file.read_bytes()).hexdigest()
         return {
             "kind": self.kind,
             "sha256": digest,
