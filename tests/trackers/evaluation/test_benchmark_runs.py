@@ -15,6 +15,7 @@ from tests.support.benchmark_trees import Clip, Uav, write_got10k, write_otb, wr
 from tests.support.packed import small_model
 
 pytest.importorskip("got10k")
+from got10k.experiments import ExperimentGOT10k, ExperimentOTB, ExperimentUAV123
 
 # Of a network of stride 8, so small that thousands of frames take seconds.
 SETTINGS = {
@@ -131,3 +132,36 @@ def test_uav(run: Any, tmp_path: Path, clip: Clip, benchmark: str, title: str, p
     (tracker,) = report["trackers"]
     assert tracker["sequences"][part.name]["mean"]["frames"] == part.last - part.first - 1
     assert sorted(tracker["attributes"]) == ["FM", "SOB", "SV"]
+
+
+# On frames that nobody tracked the toolkit computes with NaN.
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
+@pytest.mark.parametrize("benchmark", ["otb100", "uav20l", "got10k"])
+def test_the_toolkits_own_report_agrees(
+    run: Any, tmp_path: Path, clip: Clip, otb: Path, benchmark: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its dataset classes read the tree, and its experiments our result files."""
+    kind, version, figure, root = {
+        "otb100": (ExperimentOTB, 2015, "success_score", otb),
+        "uav20l": (ExperimentUAV123, "UAV20L", "success_score", tmp_path / "UAV"),
+        "got10k": (ExperimentGOT10k, "val", "ao", tmp_path / "GOT-10k"),
+    }[benchmark]
+    write_uav(tmp_path / "UAV", clip, "UAV20L", [Uav("car3", "car3", 1, 1717)])
+    write_got10k(tmp_path / "GOT-10k", clip, "val", ["a", "b"])
+    code, text, _ = run(benchmark, root, "--out", tmp_path / "out", "--keep-going", "--json")
+    assert code == (1 if benchmark == "uav20l" else 0)
+    (tracker,) = json.loads(text)["trackers"]
+    ours = {
+        name: scores["mean"]["ao" if figure == "ao" else "success_auc"]
+        for name, scores in tracker["sequences"].items()
+    }
+
+    monkeypatch.setattr(kind, "plot_curves", lambda *_: None)
+    monkeypatch.setattr("got10k.datasets.otb.download", None)
+    experiment = kind(str(root), version, str(tmp_path / "out/results"), str(tmp_path / "theirs"))
+    report = experiment.report(["small"])["small"]["seq_wise"]
+    theirs = {name: scores[figure] for name, scores in report.items()}
+    if benchmark == "otb100":
+        # Its first frame is a hit to the toolkit, and the four that we do not track are misses.
+        ours["Tiger1"] = (20 / 21 + 349 * ours["Tiger1"]) / 354
+    assert ours == pytest.approx(theirs, abs=1e-9)
