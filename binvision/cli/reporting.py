@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,9 +23,17 @@ def check_plan(campaign: Campaign, out: Path | None) -> None:
     """Refuse before the work what could not be handed over after it.
 
     Raises:
-        UsageError: sequences without truth have no place for their results, or several starts.
+        UsageError: results for a server have no place, or have several starts.
+        DataError: they will not be complete.
+        MissingExtraError: the packages that score and plot are not installed.
     """
+    from binvision.trackers.evaluation.metrics import load_toolkit
+    from binvision.trackers.evaluation.submission import check_complete
+
     if _has_truth(campaign):
+        load_toolkit()
+        if out:
+            import_module("matplotlib")
         return
     if out is None:
         raise UsageError(
@@ -36,6 +45,7 @@ def check_plan(campaign: Campaign, out: Path | None) -> None:
             f"--starts {campaign.starts}: these sequences have a true box in their first frame "
             f"alone; leave it at 1"
         )
+    check_complete(campaign.sequences)
 
 
 def hand_over(

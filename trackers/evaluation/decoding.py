@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import fields, is_dataclass
+from functools import lru_cache
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from binvision.errors import DataError
@@ -50,7 +51,7 @@ def _decode(kind: Any, value: Any, where: str) -> Any:
 
 
 def _record(kind: Any, value: dict[str, Any], where: str) -> Any:
-    hints = get_type_hints(kind)
+    hints = _hints(kind)
     missing = [field.name for field in fields(kind) if field.name not in value]
     if missing:
         raise DataError(f"{where}: {missing[0]} is missing")
@@ -60,6 +61,11 @@ def _record(kind: Any, value: dict[str, Any], where: str) -> Any:
             for field in fields(kind)
         }
     )
+
+
+@lru_cache
+def _hints(kind: Any) -> dict[str, Any]:
+    return get_type_hints(kind)
 
 
 def _several(kinds: tuple[Any, ...], value: list[Any], where: str) -> tuple[Any, ...]:

@@ -27,6 +27,7 @@ __all__ = [
     "SUCCESS_THRESHOLDS",
     "bootstrap_interval",
     "center_errors_px",
+    "load_toolkit",
     "normalised_center_errors",
     "normalised_precision_curve",
     "overlaps",
@@ -38,6 +39,8 @@ SUCCESS_THRESHOLDS = np.linspace(0, 1, 21)
 PRECISION_THRESHOLDS_PX = np.arange(51)
 NORMALISED_THRESHOLDS = np.linspace(0, 0.5, 51)
 PRECISION_AT_PX = 20
+
+_PICKS_AT_ONCE = 1_000_000  # keeps a bootstrap over thousands of sequences within some megabytes
 
 
 def overlaps(
@@ -65,7 +68,7 @@ def overlaps(
     # The toolkit clips into the arrays that it is given; these are new.
     pair = [np.where(lost[:, None], 0.0, boxes) for boxes in (tracked, truth)]
     with np.errstate(invalid="ignore", over="ignore"):  # areas that no float holds
-        overlap = _toolkit().rect_iou(*pair, bound=bound_wh)
+        overlap = load_toolkit().rect_iou(*pair, bound=bound_wh)
     return np.where(lost | np.isnan(overlap), 0.0, overlap)
 
 
@@ -80,7 +83,7 @@ def center_errors_px(tracked_xywh: np.ndarray, truth_xywh: np.ndarray) -> np.nda
         MissingExtraError: the got10k toolkit is not installed.
     """
     tracked, truth = _as_pair(tracked_xywh, truth_xywh)
-    return _infinite_where_undefined(_toolkit().center_error, tracked, truth)
+    return _infinite_where_undefined(load_toolkit().center_error, tracked, truth)
 
 
 def normalised_center_errors(tracked_xywh: np.ndarray, truth_xywh: np.ndarray) -> np.ndarray:
@@ -143,8 +146,13 @@ def bootstrap_interval(
     """
     sample = np.array(list(values), dtype=np.float64)
     weight = np.ones(len(sample)) if weights is None else np.array(list(weights), np.float64)
-    picks = np.random.default_rng(0).integers(len(sample), size=(resamples, len(sample)))
-    means = (sample * weight)[picks].sum(axis=1) / weight[picks].sum(axis=1)
+    draw = np.random.default_rng(0).integers
+    means = np.empty(resamples)
+    rows = max(1, _PICKS_AT_ONCE // len(sample))
+    for start in range(0, resamples, rows):
+        picks = draw(len(sample), size=(min(rows, resamples - start), len(sample)))
+        totals = (sample * weight)[picks].sum(axis=1)
+        means[start : start + rows] = totals / weight[picks].sum(axis=1)
     low, high = np.percentile(means, [2.5, 97.5])
     return float(low), float(high)
 
@@ -173,7 +181,12 @@ def _as_pair(tracked_xywh: np.ndarray, truth_xywh: np.ndarray) -> tuple[np.ndarr
     return tracked, truth
 
 
-def _toolkit() -> ModuleType:
+def load_toolkit() -> ModuleType:
+    """The got10k toolkit's measures.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
     try:
         from got10k.utils import metrics
     except ImportError as error:

@@ -19,7 +19,7 @@ from binvision.trackers.evaluation.protocols import Track
 from binvision.trackers.evaluation.results import write_atomically
 from binvision.trackers.evaluation.sequences import Sequence
 
-__all__ = ["UPLOAD_PAGE", "write_submission"]
+__all__ = ["UPLOAD_PAGE", "check_complete", "write_submission"]
 
 UPLOAD_PAGE = "http://got-10k.aitestunion.com/submit_instructions"
 
@@ -39,7 +39,7 @@ def write_submission(path: Path, sequences: Several[Sequence], tracks: dict[str,
             finite box and time a picture.
         SinkError: the file cannot be written.
     """
-    _check_complete(sequences)
+    check_complete(sequences)
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
         for sequence in sorted(sequences, key=lambda sequence: sequence.name):
@@ -58,8 +58,12 @@ def write_submission(path: Path, sequences: Several[Sequence], tracks: dict[str,
     write_atomically(path, content.getvalue())
 
 
-def _check_complete(sequences: Several[Sequence]) -> None:
-    """The server wants every sequence that the list beside them names."""
+def check_complete(sequences: Several[Sequence]) -> None:
+    """Make sure that these are all sequences of a test set: its server takes no fewer.
+
+    Raises:
+        DataError: the ``list.txt`` beside them is missing or names others too.
+    """
     listing = sequences[0].frames[0].parent.parent / "list.txt"
     if not listing.is_file():
         raise DataError(f"{listing}: no such file; it names the sequences of a submission")

@@ -180,6 +180,13 @@ def test_bootstrap_interval():
     assert metrics.bootstrap_interval(values) == (low, high)
 
 
+def test_bootstrap_interval_of_very_many_sequences_is_drawn_in_parts(monkeypatch):
+    values = np.random.default_rng(2).random(70)
+    at_once = metrics.bootstrap_interval(values)
+    monkeypatch.setattr(metrics, "_PICKS_AT_ONCE", 1000)
+    assert metrics.bootstrap_interval(values) == at_once
+
+
 def test_bootstrap_interval_of_a_weighted_mean():
     values, weights = [0.2, 0.8], [1.0, 3.0]
     assert metrics.bootstrap_interval(values, weights) == pytest.approx((0.2, 0.8))

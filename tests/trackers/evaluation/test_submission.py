@@ -122,3 +122,5 @@ def test_what_a_secret_truth_forbids(tmp_path: Path, secret: tuple[Sequence, ...
         reporting.check_plan(campaign, None)
     with pytest.raises(UsageError, match="--starts 4: these sequences have .*; leave it at 1"):
         reporting.check_plan(replace(campaign, starts=4), tmp_path)
+    with pytest.raises(DataError, match="1 of its 4 sequences have no results"):
+        reporting.check_plan(replace(campaign, sequences=secret[1:]), tmp_path)
