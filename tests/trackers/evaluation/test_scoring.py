@@ -21,7 +21,9 @@ from tests.support.official_scores import Annotated, degenerate, figures, plausi
 from tests.support.sequences import StillEntrant
 
 pytest.importorskip("got10k")
-from got10k.experiments import ExperimentGOT10k, ExperimentOTB, ExperimentUAV123
+from got10k.experiments import ExperimentOTB
+
+from tests.support.toolkit_reports import toolkit_report
 
 EXACT = {"abs": 1e-9, "rel": 0}
 
@@ -52,39 +54,19 @@ def ours(rules: str, annotated: dict[str, Annotated]) -> TrackerScores:
     return scores
 
 
-class Annotations(list[Any]):
-    """What the toolkit's experiments ask of a dataset."""
-
-    def __init__(self, rules: str, annotated: dict[str, Annotated]) -> None:
-        self.seq_names = list(annotated)
-        meta = ({"cover": one.cover, "resolution": str(one.size_wh)} for one in annotated.values())
-        pairs = [([], one.truth) for one in annotated.values()]
-        got10k = rules == "got10k"
-        super().__init__(
-            [(*pair, facts) for pair, facts in zip(pairs, meta, strict=True)] if got10k else pairs
-        )
-
-    def __getitem__(self, key: Any) -> Any:
-        return super().__getitem__(self.seq_names.index(key) if isinstance(key, str) else key)
-
-
 def theirs(rules: str, annotated: dict[str, Annotated], folder: Path) -> dict[str, Any]:
     """The toolkit's report on result files in its own layout."""
-    kind = {"got10k": ExperimentGOT10k, "otb": ExperimentOTB, "uav": ExperimentUAV123}[rules]
-    experiment = kind.__new__(kind)  # its constructor wants the whole dataset, or downloads it
-    experiment.subset, experiment.nbins_iou, experiment.nbins_ce = "val", 21, 51
-    experiment.dataset = Annotations(rules, annotated)
-    experiment.result_dir, experiment.report_dir = str(folder / "r"), str(folder / "reports")
-    experiment.plot_curves = lambda *names: None
     for name, one in annotated.items():
-        path = folder / "r" / "still" / f"{name}.txt"
+        path = folder / "results" / "still" / f"{name}.txt"
         if rules == "got10k":
             path = path.with_suffix("") / f"{name}_001.txt"
             path.parent.mkdir(parents=True)
             np.savetxt(path.parent / f"{name}_time.txt", np.ones(len(one.truth)))
         path.parent.mkdir(parents=True, exist_ok=True)
         np.savetxt(path, one.tracked, delimiter=",")
-    return experiment.report(["still"])["still"]
+    truths = {name: one.truth for name, one in annotated.items()}
+    covers = {name: one.cover for name, one in annotated.items()} if rules == "got10k" else None
+    return toolkit_report(rules, truths, folder / "results", "still", covers=covers)
 
 
 def hidden_at_times(seed: int) -> Annotated:
