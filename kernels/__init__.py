@@ -12,6 +12,7 @@ from binvision.kernels.correlation import correlate
 from binvision.kernels.elementwise import (
     add,
     affine_prelu,
+    clip,
     copy_channels,
     copy_rows,
     quantize,
@@ -22,11 +23,13 @@ from binvision.kernels.jit import announce_compilation
 from binvision.kernels.pack import pack_signs
 from binvision.kernels.pooling import pool
 from binvision.kernels.terms import convolve_terms
+from binvision.kernels.upsampling import resize
 
 __all__ = [
     "add",
     "affine_prelu",
     "announce_compilation",
+    "clip",
     "convolve",
     "convolve_terms",
     "convolve_to_bits",
@@ -38,5 +41,6 @@ __all__ = [
     "pack_signs",
     "pool",
     "quantize",
+    "resize",
     "subtract_offset",
 ]

@@ -7,7 +7,15 @@ import numpy as np
 from binvision.kernels.jit import kernel
 from binvision.kernels.lanes import LANES, round_to_bytes
 
-__all__ = ["add", "affine_prelu", "copy_channels", "copy_rows", "quantize", "subtract_offset"]
+__all__ = [
+    "add",
+    "affine_prelu",
+    "clip",
+    "copy_channels",
+    "copy_rows",
+    "quantize",
+    "subtract_offset",
+]
 
 
 @kernel
@@ -55,6 +63,17 @@ def affine_prelu(
         for c in range(channels):
             y = source[c] * scale[c] + bias[c]
             target[c] = (y if y >= 0 else y * slope[c]) + shift[c]
+
+
+@kernel
+def clip(
+    values: np.ndarray, low: float, high: float, out: np.ndarray, start: int, stop: int
+) -> None:
+    """Bound elements ``start .. stop`` to ``low .. high``; NaN stays."""
+    least, greatest = np.float32(low), np.float32(high)
+    for i in range(start, stop):
+        x = values[i]
+        out[i] = least if x < least else (greatest if x > greatest else x)
 
 
 @kernel

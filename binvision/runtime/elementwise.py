@@ -8,7 +8,15 @@ from binvision import kernels
 from binvision.runtime.draft import Draft
 from binvision.runtime.model import Step
 
-__all__ = ["plan_add", "plan_concat", "plan_per_channel", "plan_pool"]
+__all__ = [
+    "plan_add",
+    "plan_clip",
+    "plan_concat",
+    "plan_global_pool",
+    "plan_per_channel",
+    "plan_pool",
+    "plan_upsample",
+]
 
 
 def plan_pool(draft: Draft, number: int, step: Step) -> None:
@@ -19,6 +27,23 @@ def plan_pool(draft: Draft, number: int, step: Step) -> None:
     window = np.array([*attrs["kernel"], *attrs["stride"], *attrs["padding"]], np.int64)
     take_max = step.op == "max_pool"
     draft.task(step, lambda a, b: kernels.pool(values, out, sizes, window, take_max, a, b))
+
+
+def plan_global_pool(draft: Draft, number: int, step: Step) -> None:
+    """Plan the mean over a whole picture: a pool whose window is the picture."""
+    values, out = draft.floats[step.inputs[0]], draft.output(step)
+    height, width, channels = draft.shapes[step.inputs[0]]
+    sizes = np.array([height, width, channels, 1, 1], np.int64)
+    window = np.array([height, width, 1, 1, 0, 0], np.int64)
+    draft.task(step, lambda a, b: kernels.pool(values, out, sizes, window, False, a, b))
+
+
+def plan_upsample(draft: Draft, number: int, step: Step) -> None:
+    """Plan nearest or bilinear up-sampling."""
+    values, out = draft.floats[step.inputs[0]], draft.output(step)
+    sizes = np.array([*draft.shapes[step.inputs[0]], *draft.shapes[step.output][:2]], np.int64)
+    bilinear = step.attrs["mode"] == "bilinear"
+    draft.task(step, lambda a, b: kernels.resize(values, out, sizes, bilinear, a, b))
 
 
 def plan_concat(draft: Draft, number: int, step: Step) -> None:
@@ -57,3 +82,11 @@ def plan_per_channel(draft: Draft, number: int, step: Step) -> None:
             values, scale, bias, slope, shift, out, a * width, b * width
         ),
     )
+
+
+def plan_clip(draft: Draft, number: int, step: Step) -> None:
+    """Plan the bounding of a value."""
+    values, out = draft.floats[step.inputs[0]], draft.output(step)
+    low, high = float(step.attrs["low"]), float(step.attrs["high"])
+    row = int(np.prod(draft.shapes[step.output][1:]))
+    draft.task(step, lambda a, b: kernels.clip(values, low, high, out, a * row, b * row))

@@ -54,6 +54,8 @@ def fuse(model: PackedModel) -> Fusion:
         if producer is not None and producer not in packs_for and _takes_one_plane(model, step):
             packs_for[producer] = number
             reads = reads[1:]
+        if step.op == "upsample":
+            reads = reads[:1]  # of the second input it needs but the size
         last_use.update(dict.fromkeys(reads, number))
     last_use.update(dict.fromkeys(model.outputs, _FOREVER))
     without_floats = {

@@ -15,10 +15,13 @@ the file and checked here; heights and widths are chosen when the model is plann
                  and an optional shift
     avg_pool     mean over the window, padded elements not counted
     max_pool     maximum over the window
+    global_avg_pool  mean over the whole picture
+    upsample     larger by whole factors, or to the size of a second input
     concat       the channels of all inputs in order
     add          sum of two inputs
     prelu        x where x >= 0, else slope * x; then an optional shift is added
     affine       scale * x + bias
+    clip         x bounded to low .. high
 
 Bits lie along channels, 64 to a uint64 word: channel c of a group in word c // 64, bit c % 64.
 Bits beyond the last channel are zero.
@@ -41,6 +44,8 @@ __all__ = ["MAX_CHANNELS", "OPS", "Op", "place_of", "words_for"]
 
 MAX_PIXELS = 256  # stride, padding, dilation, window: far beyond any network
 MAX_CHANNELS = 2**16
+MAX_FACTOR = 16  # up-sampling
+MAX_NUMBER = 3e38  # fits float32
 MAX_TERMS = 16  # bases, and planes
 
 
@@ -205,6 +210,26 @@ def _add_channels(step: Step, channels: list[int], tensors: dict[str, np.ndarray
     return channels[0]
 
 
+def _same_channels(step: Step, channels: list[int], tensors: dict[str, np.ndarray]) -> int:
+    return channels[0]
+
+
+def _upsample_channels(step: Step, channels: list[int], tensors: dict[str, np.ndarray]) -> int:
+    if (len(channels) == 1) != ("factor" in step.attrs):
+        expected = "a factor, or a second input that has the size"
+        got = "both" if "factor" in step.attrs else "neither"
+        raise fault(place_of(step), "size", expected, got)
+    return channels[0]
+
+
+def _clip_channels(step: Step, channels: list[int], tensors: dict[str, np.ndarray]) -> int:
+    if step.attrs["low"] > step.attrs["high"]:
+        raise fault(
+            place_of(step), "high", f"at least {step.attrs['low']}", show(step.attrs["high"])
+        )
+    return channels[0]
+
+
 def _per_channel(step: Step, channels: list[int], tensors: dict[str, np.ndarray]) -> int:
     _expect_vectors(step, tensors, tuple(tensors), channels[0])
     return channels[0]
@@ -245,6 +270,7 @@ _CONV_ATTRS = {
     "dilation": _POSITIVE_PAIR,
     "groups": _COUNT,
 }
+_NUMBER = ("a finite number", lambda v: type(v) in (int, float) and abs(v) <= MAX_NUMBER)
 _POOL_ATTRS = {
     "kernel": _POSITIVE_PAIR,
     "stride": _POSITIVE_PAIR,
@@ -274,8 +300,21 @@ OPS = {
     ),
     "avg_pool": Op(inputs=(1, 1), channels=_pool_channels, attrs=_POOL_ATTRS),
     "max_pool": Op(inputs=(1, 1), channels=_pool_channels, attrs=_POOL_ATTRS),
+    "global_avg_pool": Op(inputs=(1, 1), channels=_same_channels),
+    "upsample": Op(
+        inputs=(1, 2),
+        channels=_upsample_channels,
+        attrs={"mode": ("'nearest' or 'bilinear'", lambda v: v in ("nearest", "bilinear"))},
+        optional_attrs={
+            "factor": (
+                f"two whole numbers from 1 to {MAX_FACTOR}",
+                lambda v: _is_pair(v, 1) and max(v) <= MAX_FACTOR,
+            )
+        },
+    ),
     "concat": Op(inputs=(1, 64), channels=_concat_channels),
     "add": Op(inputs=(2, 2), channels=_add_channels),
     "prelu": Op(inputs=(1, 1), channels=_per_channel, required=("slope",), optional=("shift",)),
     "affine": Op(inputs=(1, 1), channels=_per_channel, required=("scale", "bias")),
+    "clip": Op(inputs=(1, 1), channels=_clip_channels, attrs={"low": _NUMBER, "high": _NUMBER}),
 }

@@ -12,7 +12,15 @@ import numpy as np
 
 from binvision.runtime.convolutions import plan_binary_conv, plan_conv
 from binvision.runtime.draft import Draft, Task
-from binvision.runtime.elementwise import plan_add, plan_concat, plan_per_channel, plan_pool
+from binvision.runtime.elementwise import (
+    plan_add,
+    plan_clip,
+    plan_concat,
+    plan_global_pool,
+    plan_per_channel,
+    plan_pool,
+    plan_upsample,
+)
 from binvision.runtime.model import PackedModel
 
 __all__ = ["Plan", "make_plan"]
@@ -22,10 +30,13 @@ _PLANNERS = {
     "binary_conv": plan_binary_conv,
     "avg_pool": plan_pool,
     "max_pool": plan_pool,
+    "global_avg_pool": plan_global_pool,
+    "upsample": plan_upsample,
     "concat": plan_concat,
     "add": plan_add,
     "prelu": plan_per_channel,
     "affine": plan_per_channel,
+    "clip": plan_clip,
 }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from binvision.errors import ModelError
 from binvision.runtime.model import PackedModel, Step
 from binvision.runtime.terms import window_of
@@ -9,6 +11,7 @@ from binvision.runtime.terms import window_of
 __all__ = ["infer_shapes"]
 
 Shape = tuple[int, int, int]
+MAX_ELEMENTS = 2**30  # of one value: 4 GiB of float32
 
 
 def infer_shapes(model: PackedModel, size_hw: tuple[int, int]) -> dict[str, Shape]:
@@ -22,13 +25,20 @@ def infer_shapes(model: PackedModel, size_hw: tuple[int, int]) -> dict[str, Shap
         Value name to (height, width, channels), the input included.
 
     Raises:
-        ModelError: The image is too small for a window, or two values that are added or
-            concatenated have different sizes.
+        ModelError: The image is too small for a window or so large that no memory would do, or
+            two values that are added or concatenated have different sizes.
     """
     shapes: dict[str, Shape] = {model.input["name"]: (*size_hw, model.input["channels"])}
     for step in model.steps:
         inputs = [shapes[name] for name in step.inputs]
-        shapes[step.output] = _output_shape(model, step, inputs)
+        shape = _output_shape(model, step, inputs)
+        if math.prod(shape) > MAX_ELEMENTS:
+            shown = "x".join(str(size) for size in shape)
+            raise ModelError(
+                f"step {step.name!r} ({step.op}): its output would have {shown} elements, expected "
+                f"at most {MAX_ELEMENTS}; give smaller images"
+            )
+        shapes[step.output] = shape
     return shapes
 
 
@@ -43,6 +53,11 @@ def _output_shape(model: PackedModel, step: Step, inputs: list[Shape]) -> Shape:
         _check_same(step, [size, *(shape[:2] for shape in inputs[1:])])
     elif step.op in ("avg_pool", "max_pool"):
         size = _sizes(step, size, step.attrs["kernel"], (1, 1), step.attrs["ceil"])
+    elif step.op == "global_avg_pool":
+        size = (1, 1)
+    elif step.op == "upsample":
+        rows, columns = step.attrs.get("factor", (1, 1))
+        size = inputs[1][:2] if len(inputs) == 2 else (height * rows, width * columns)
     elif step.op in ("concat", "add"):
         _check_same(step, [shape[:2] for shape in inputs])
         if step.op == "concat":

@@ -95,6 +95,33 @@ def test_correlate(seed, count, kernel, extra, channels) -> None:
     np.testing.assert_allclose(out, truth, rtol=0, atol=1e-6 * scale)
 
 
+@checked
+@given(
+    size=st.tuples(st.integers(1, 9), st.integers(1, 9)),
+    out=st.tuples(st.integers(1, 30), st.integers(1, 30)),
+    channels=st.integers(1, 20),
+    mode=st.sampled_from(["nearest", "bilinear"]),
+    cut=st.integers(0, 60),
+)
+def test_resize(
+    size: tuple[int, int], out: tuple[int, int], channels: int, mode: str, cut: int
+) -> None:
+    x = floats(0, 2, *size, channels)
+    ours = np.full((2, *out, channels), np.nan, np.float32)
+    sizes = np.array([*size, channels, *out], np.int64)
+    for start, stop in ((0, min(cut, 2 * out[0])), (min(cut, 2 * out[0]), 2 * out[0])):
+        kernels.resize(x.reshape(-1), ours.reshape(-1), sizes, mode == "bilinear", start, stop)
+    tolerance = {"nearest": 0.0, "bilinear": 1e-5}[mode]
+    np.testing.assert_allclose(ours, reference.resized(x, out, mode), rtol=0, atol=tolerance)
+
+
+def test_clip_keeps_nan() -> None:
+    x = np.array([-9, -1, 0, 6, 7, np.nan, np.inf, -np.inf], np.float32)
+    out = np.zeros(8, np.float32)
+    kernels.clip(x, -1.0, 6.0, out, 0, 8)
+    np.testing.assert_array_equal(out, [-1, -1, 0, 6, 6, np.nan, 6, -1])
+
+
 def test_elementwise() -> None:
     left, right = floats(0, 6, 5), floats(1, 6, 5)
     scale, bias, slope, shift = floats(2, 4, 5)

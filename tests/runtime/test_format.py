@@ -334,7 +334,10 @@ def roles(position: int, **changes: Any) -> Edit:
         (attrs(BLOCK, pad_value=1), None),
         (attrs(BLOCK, pad_value=2), "'block' .binary_conv.: pad_value: expected 0, 1 or -1, got 2"),
         (attrs(BLOCK, pad_value=True), "pad_value: expected 0, 1 or -1, got True"),
-        (attrs(BLOCK, more=1), "attributes: expected dilation, .* stride and perhaps bases, pad_value"),
+        (
+            attrs(BLOCK, more=1),
+            "attributes: expected dilation, .* stride and perhaps bases, pad_value",
+        ),
         (attrs(BLOCK, in_channels=64), "'block' .binary_conv.: in_channels: expected 70, got 64"),
         (attrs(POOL, ceil=1), "'pool' .max_pool.: ceil: expected true or false, got 1"),
         (attrs(POOL, padding=[2, 0]), r"padding: expected at most half of the window \(2, 2\)"),
@@ -356,6 +359,40 @@ def test_bad_step(path: Path, edit: Edit, message: str | None) -> None:
         load(path)
     else:
         fails(path, message)
+
+
+@pytest.fixture
+def pyramid_path(tmp_path: Path) -> Path:
+    """A file with up-sampling to a size and by a factor, and bounds."""
+    net = NetworkBuilder()
+    fine = net.conv("image", 6, 3, offset=128)
+    coarse = net.upsample(net.global_avg_pool(fine), "bilinear", like=fine)
+    larger = net.upsample(net.add(coarse, fine), "nearest", factor=2)
+    save(tmp_path / "pyramid.safetensors", net.model(net.clip(larger, 0, 6)))
+    return tmp_path / "pyramid.safetensors"
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (attrs(2, mode="cubic"), "'upsample2' .*: mode: expected 'nearest' or 'bilinear', got 'cu"),
+        (
+            attrs(2, factor=[2, 2]),
+            "size: expected a factor, or a second input that has .* got both",
+        ),
+        (step(2, inputs=["conv0"]), "size: expected a factor, or a second input .* got neither"),
+        (attrs(4, factor=[2, 17]), "factor: expected two whole numbers from 1 to 16, got .2, 17."),
+        (attrs(4, factor=2), "factor: expected two whole numbers from 1 to 16, got 2"),
+        (attrs(5, low=7), "'clip5' .clip.: high: expected at least 7, got 6"),
+        (attrs(5, high="6"), "high: expected a finite number, got '6'"),
+        (attrs(5, low=-1e39), "low: expected a finite number, got -1e.39"),
+        (attrs(5, low=-(10**400)), "low: expected a finite number"),
+    ],
+)
+def test_bad_pyramid(pyramid_path: Path, edit: Edit, message: str) -> None:
+    assert load(pyramid_path).steps[2].attrs == {"mode": "bilinear"}
+    rewrite_document(pyramid_path, edit)
+    fails(pyramid_path, message)
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from binvision.errors import FrameError, ModelError, UsageError
 from binvision.runtime import PackedModel, Runner
+from binvision.runtime.fusion import fuse
 from binvision.runtime.plan import make_plan
 from tests.support.networks import NetworkBuilder, alexnet, residual_network
 from tests.support.packed import small_model
@@ -89,7 +90,7 @@ class Graphs(NetworkBuilder):
         elif kind == "add":
             y = self.add(x, draw(st.sampled_from(alike)))
         else:
-            y = self.prelu(x) if draw(st.booleans()) else self.affine(x)
+            y = draw(st.sampled_from([self.prelu, self.affine, lambda x: self.clip(x, -1, 2)]))(x)
         return y
 
 
@@ -145,6 +146,41 @@ def test_convolutions_of_eight_bit_levels(channels: int, vector: bool) -> None:
     assert levels.max() > 128 and levels.min() < -129  # some are clipped
     for name, array in plan.outputs.items():
         np.testing.assert_array_equal(array, truth[name])
+
+
+@pytest.mark.parametrize("mode", ["nearest", "bilinear"])
+@pytest.mark.parametrize("threads", [1, 3])
+def test_a_pyramid(mode: str, threads: int) -> None:
+    """Coarse features enlarged by a factor and to the size of others; then a classifier."""
+    net = NetworkBuilder()
+    fine = net.conv("image", 20, 3, stride=2, padding=1)
+    coarse = net.binary_conv(fine, 20, 3, stride=2, padding=1)
+    pyramid = net.add(net.upsample(coarse, mode, like=fine), fine)
+    larger = net.clip(net.upsample(pyramid, mode, factor=3), -0.5, 6)
+    scores = net.conv(net.global_avg_pool(larger), 7, 1, dtype="float32")
+    model, batch = net.model(scores, larger), images(2, (21, 14))
+    runner = Runner(model, batch=2, size_hw=(21, 14), threads=threads)
+    assert_agrees(runner(batch), interpret(model, batch))
+
+
+def test_the_size_of_a_value_needs_no_floats() -> None:
+    """A layer between signs stays so, even where its size tells another how far to grow."""
+    net = NetworkBuilder()
+    x = net.conv("image", 8, 3, padding=1)
+    y = net.binary_conv(net.binary_conv(x, 64, 3, padding=1), 8, 3, stride=2)
+    model = net.model(net.upsample(y, "nearest", like="binary_conv1"))
+    batch = images(1, (12, 9))
+    assert "binary_conv1" not in fuse(model).last_float_use
+    assert_agrees(Runner(model, batch=1, size_hw=(12, 9))(batch), interpret(model, batch))
+
+
+def test_images_larger_than_any_memory() -> None:
+    net = NetworkBuilder()
+    x = net.conv("image", 64, 1)
+    for _ in range(3):
+        x = net.upsample(x, "nearest", factor=16)
+    with pytest.raises(ModelError, match="'upsample2' .* would have 12800x12800x64 elements, exp"):
+        Runner(net.model(x), batch=1, size_hw=(50, 50))
 
 
 def test_residual_of_its_own_input() -> None:

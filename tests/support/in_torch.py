@@ -69,6 +69,15 @@ def run_step(model: PackedModel, step: Step, inputs: list[Tensor]) -> Tensor:
             return F.avg_pool2d(x, **_pool(step), count_include_pad=False)
         case "max_pool":
             return F.max_pool2d(x, **_pool(step))
+        case "global_avg_pool":
+            return x.mean((2, 3), keepdim=True)
+        case "upsample":
+            factor = attrs.get("factor", (1, 1))
+            size = [x.shape[2 + i] * factor[i] for i in (0, 1)]
+            size = list(inputs[1].shape[2:]) if len(inputs) == 2 else size
+            return F.interpolate(x, size=size, mode=attrs["mode"])
+        case "clip":
+            return x.clamp(attrs["low"], attrs["high"])
         case "concat":
             return torch.cat(inputs, 1)
         case "add":

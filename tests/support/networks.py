@@ -92,6 +92,21 @@ class NetworkBuilder:
         """Sum of two values."""
         return self._step("add", (left, right), self.channels[left], {}, {})
 
+    def upsample(self, x: str, mode: str, factor: int = 1, like: str | None = None) -> str:
+        """Larger by a factor, or of the size of ``like``."""
+        attrs: dict[str, Any] = {"mode": mode}
+        if like is None:
+            attrs["factor"] = (factor, factor)
+        return self._step("upsample", _inputs(x, like), self.channels[x], attrs, {})
+
+    def global_avg_pool(self, x: str) -> str:
+        """Mean over the picture."""
+        return self._step("global_avg_pool", (x,), self.channels[x], {}, {})
+
+    def clip(self, x: str, low: float, high: float) -> str:
+        """Bounded values."""
+        return self._step("clip", (x,), self.channels[x], {"low": low, "high": high}, {})
+
     def prelu(self, x: str) -> str:
         """PReLU with slopes of both signs, and a shift."""
         count = self.channels[x]

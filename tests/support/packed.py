@@ -14,7 +14,7 @@ POOL = {"kernel": (2, 2), "stride": (2, 2), "padding": (0, 0), "ceil": True}
 
 
 def small_model(seed: int = 0, channels: int = 70, **changes: Any) -> PackedModel:
-    """A model with every operation of the format; 70 channels need a word and a part of one."""
+    """A model with most operations of the format; 70 channels need a word and a part of one."""
     rng = np.random.default_rng(seed)
     tensors: dict[str, np.ndarray] = {}
 

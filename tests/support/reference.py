@@ -19,6 +19,7 @@ __all__ = [
     "interpret",
     "pack",
     "pooled",
+    "resized",
     "sign_sums",
     "term_sums",
     "unpack",
@@ -55,6 +56,14 @@ def _run(step: Step, tensors: dict[str, np.ndarray], inputs: list[np.ndarray]) -
             return epilogue(total, {**tensors, "scale": np.float32(1)}, inputs[1:])
         case "avg_pool" | "max_pool":
             return pooled(x, attrs, np.max if step.op == "max_pool" else np.mean)
+        case "global_avg_pool":
+            return x.mean(axis=(1, 2), keepdims=True, dtype=np.float64).astype(np.float32)
+        case "upsample":
+            rows, columns = attrs.get("factor", (1, 1))
+            size = (x.shape[1] * rows, x.shape[2] * columns)
+            return resized(x, inputs[1].shape[1:3] if len(inputs) == 2 else size, attrs["mode"])
+        case "clip":
+            return np.clip(x, np.float32(attrs["low"]), np.float32(attrs["high"]))
         case "concat":
             return np.concatenate(inputs, -1)
         case "add":
@@ -184,6 +193,26 @@ def pooled(x: np.ndarray, attrs: dict[str, Any], reduce: Any) -> np.ndarray:
         ]
         out[:, a, b] = reduce(inside, axis=(1, 2))
     return out
+
+
+def resized(x: np.ndarray, size_hw: tuple[int, int], mode: str) -> np.ndarray:
+    """Pixels of (N, H, W, C) at the centres of a larger grid, one output pixel at a time."""
+    out = np.empty((len(x), *size_hw, x.shape[3]))
+    for place in np.ndindex(*size_hw):
+        near, far, weights = [], [], []
+        for i in (0, 1):
+            size, step = x.shape[1 + i], np.float32(x.shape[1 + i]) / np.float32(size_hw[i])
+            exact = float(np.float32(place[i]) * step)
+            if mode == "bilinear":
+                exact = max((place[i] + 0.5) * x.shape[1 + i] / size_hw[i] - 0.5, 0)
+            near.append(min(int(exact), size - 1))
+            far.append(min(near[i] + 1, size - 1))
+            weights.append(exact - near[i] if mode == "bilinear" else 0)
+        (a, b), (y, z), (p, q) = near, far, weights
+        upper = (1 - q) * x[:, a, b] + q * x[:, a, z]
+        lower = (1 - q) * x[:, y, b] + q * x[:, y, z]
+        out[:, place[0], place[1]] = (1 - p) * upper + p * lower
+    return out.astype(np.float32)
 
 
 def correlation(exemplar: np.ndarray, search: np.ndarray) -> np.ndarray:
