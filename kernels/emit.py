@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from llvmlite import ir
@@ -10,20 +10,24 @@ from numba.core import cgutils
 
 __all__ = [
     "F32",
+    "I16",
     "I32",
     "I64",
     "I8",
     "address",
     "call_llvm",
+    "constant_bytes",
+    "counted_loop",
     "data_of",
     "load",
+    "smaller",
     "splat",
     "store",
     "vector_of",
     "zeros",
 ]
 
-I8, I32, I64 = (ir.IntType(bits) for bits in (8, 32, 64))
+I8, I16, I32, I64 = (ir.IntType(bits) for bits in (8, 16, 32, 64))
 F32 = ir.FloatType()
 
 
@@ -50,6 +54,46 @@ def call_llvm(builder: ir.IRBuilder, name: str, args: Sequence[ir.Value]) -> ir.
     """Call an LLVM intrinsic whose result has the type of its first argument."""
     signature = ir.FunctionType(args[0].type, [arg.type for arg in args])
     return builder.call(cgutils.get_or_insert_function(builder.module, signature, name), args)
+
+
+def constant_bytes(builder: ir.IRBuilder, name: str, content: bytes) -> ir.Value:
+    """Return a pointer to the first of some constant bytes, which begin on a cache line."""
+    array = cgutils.global_constant(builder, name, cgutils.make_bytearray(content))
+    array.align = 64
+    return builder.bitcast(array, I8.as_pointer())
+
+
+def smaller(builder: ir.IRBuilder, a: ir.Value, b: ir.Value) -> ir.Value:
+    """Return the smaller of two signed integers."""
+    return builder.select(builder.icmp_signed("<", a, b), a, b)
+
+
+def counted_loop(
+    builder: ir.IRBuilder,
+    first: ir.Value,
+    stop: ir.Value,
+    step: int,
+    carried: Sequence[ir.Value],
+    body: Callable[[ir.Value, Sequence[ir.Value]], Sequence[ir.Value]],
+) -> Sequence[ir.Value]:
+    """Emit ``for i in first .. stop by step: carried = body(i, carried)``; return the last.
+
+    The body runs at least once.
+    """
+    before, inside = builder.block, builder.append_basic_block("loop")
+    after = builder.append_basic_block("after")
+    builder.branch(inside)
+    builder.position_at_end(inside)
+    i = builder.phi(first.type)
+    phis = [builder.phi(value.type) for value in carried]
+    new = body(i, phis)
+    following = builder.add(i, first.type(step))
+    for phi, start, value in zip([i, *phis], [first, *carried], [following, *new], strict=True):
+        phi.add_incoming(start, before)
+        phi.add_incoming(value, builder.block)
+    builder.cbranch(builder.icmp_signed("<", following, stop), inside, after)
+    builder.position_at_end(after)
+    return new
 
 
 def address(builder: ir.IRBuilder, data: ir.Value, element: ir.Type, index: ir.Value) -> ir.Value:

@@ -3,33 +3,44 @@
 from __future__ import annotations
 
 import platform
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import llvmlite.binding as llvm
 from numba.core import config
 
-__all__ = ["BLOCKING", "Blocking", "has_dot4", "isa"]
+__all__ = ["BLOCKING", "BLOCKINGS", "Blocking", "has_dot4", "isa"]
 
 
 class Blocking(NamedTuple):
     """Shape of the inner loop's register tile.
 
     ``rows`` output pixels by ``vectors`` vectors of output channels are summed in registers; a
-    vector has ``vector_bytes`` bytes.
+    vector has ``vector_bytes`` bytes. The ones of binary products are counted in whole ``words``,
+    or byte by byte, with an instruction (``bytes``) or by looking half bytes up (``table``).
     """
 
     vector_bytes: int
     rows: int
     vectors: int
+    counts_bits_by: Literal["words", "bytes", "table"]
+
+    @property
+    def bit_lanes(self) -> int:
+        """Channels of a vector where products are binary."""
+        return self.vector_bytes // (8 if self.counts_bits_by == "words" else 1)
+
+    def lanes(self, itemsize: int) -> int:
+        """Return the channels of a vector, for weights of ``itemsize`` bytes a step."""
+        return self.bit_lanes if itemsize == 8 else self.vector_bytes // itemsize
 
 
 # Accumulators (rows * vectors) + weights (vectors) + broadcasts must fit the register file:
 # 32 registers on AVX-512 and NEON, 16 on AVX2, and no assumption elsewhere.
-_BLOCKINGS = {
-    "avx512": Blocking(64, 4, 4),
-    "avx2": Blocking(32, 4, 2),
-    "neon": Blocking(16, 4, 4),
-    "portable": Blocking(16, 4, 1),
+BLOCKINGS = {
+    "avx512": Blocking(64, 4, 4, "words"),
+    "avx2": Blocking(32, 4, 2, "table"),
+    "neon": Blocking(16, 4, 4, "bytes"),
+    "portable": Blocking(16, 4, 1, "words"),
 }
 
 
@@ -52,7 +63,7 @@ def _detect(features: set[str]) -> str:
 
 _FEATURES = _features()
 _ISA = _detect(_FEATURES)
-BLOCKING = _BLOCKINGS[_ISA]
+BLOCKING = BLOCKINGS[_ISA]
 
 
 def isa() -> str:

@@ -105,19 +105,30 @@ def _blocks(weights: np.ndarray) -> np.ndarray:
     """Put (groups, T, channels) weights into blocks of the register tile's channels.
 
     Channels are padded with zeros to whole vectors. Blocks are as wide as the register tile while
-    they fit, then one vector wide; inside a block, all channels of one tap lie together.
+    they fit, then one vector wide; inside a block, all channels of one tap lie together, and where
+    bits are counted byte by byte, all channels of one byte of it.
     """
     groups, steps, channels = weights.shape
-    lanes = BLOCKING.vector_bytes // weights.itemsize
+    lanes = BLOCKING.lanes(weights.itemsize)
     padded = -(-channels // lanes) * lanes
     whole = np.zeros((groups, steps, padded), weights.dtype)
     whole[..., :channels] = weights
     blocks, done = [], 0
     while done < padded:
         width = lanes * (BLOCKING.vectors if padded - done >= lanes * BLOCKING.vectors else 1)
-        blocks.append(whole[..., done : done + width].reshape(groups, -1))
+        block = whole[..., done : done + width]
+        if weights.itemsize == 8 and BLOCKING.counts_bits_by != "words":
+            block = _bytes_apart(block)
+        blocks.append(block.reshape(groups, -1))
         done += width
     return aligned_copy(np.concatenate(blocks, 1))
+
+
+def _bytes_apart(words: np.ndarray) -> np.ndarray:
+    """Put byte 0 of all channels (the last axis, uint64) first, then byte 1 of all, to byte 7."""
+    bytes_of = np.ascontiguousarray(words, "<u8")[..., None].view(np.uint8)
+    apart = np.ascontiguousarray(bytes_of.swapaxes(-1, -2))
+    return apart.reshape(*words.shape[:-1], -1).view("<u8")
 
 
 def _taps(picture: Picture, window: Window, first: np.ndarray, run: np.ndarray) -> np.ndarray:

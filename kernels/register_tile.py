@@ -5,7 +5,7 @@ of output channels at once,
 
     sum[r, o] = sum over t of   product(activation[position[r] + tap[t]], weight[t, o])
 
-    uint64 activations   popcount(a XOR w)         64 binary channels a step   -> int32
+    uint64 activations   popcount(a XOR w)         64 binary channels a step   -> int32 (*)
     uint8 activations    a0*w0 + a1*w1 + a2*w2 + a3*w3   four bytes a step     -> int32
     float32 activations  a * w                     one element a step          -> float32
 
@@ -13,6 +13,8 @@ A step loads ``vectors`` weights once for all rows, and broadcasts one activatio
 compiler makes of the same loop written in Python keeps the sums in memory and reaches two thirds
 of this. LLVM lowers the IR for any CPU; only the dot product of bytes has an instruction that it
 cannot find by itself (VNNI), which is named where the CPU has it.
+
+(*) Where a CPU counts the ones of bytes and not of words, ``byte_counts.py`` emits this product.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
+from binvision.kernels.byte_counts import emit_byte_sums
 from binvision.kernels.emit import (
     F32,
     I8,
@@ -37,9 +40,12 @@ from binvision.kernels.emit import (
     vector_of,
     zeros,
 )
-from binvision.kernels.isa import BLOCKING, has_dot4
+from binvision.kernels.isa import BLOCKING, Blocking, has_dot4
 
-__all__ = ["sum_narrow", "sum_wide"]
+__all__ = ["OPERANDS", "emit_sum", "sum_narrow", "sum_wide"]
+
+OPERANDS = "acts positions pixel taps steps weights weight tile tile_start tile_stride".split()
+_Operands = dict[str, Any]
 
 # --- the three products -----------------------------------------------------------------------
 
@@ -51,7 +57,6 @@ class _Product:
         self.unit = unit  # what positions and taps count
         self.element = element  # what one step loads, and what sums are made of
         self.bytes = element_bytes
-        self.lanes = BLOCKING.vector_bytes // element_bytes
         self.add = add  # (builder, sum, activation, weight) -> new sum
 
 
@@ -91,12 +96,33 @@ _PRODUCTS = {
 # --- the loop ---------------------------------------------------------------------------------
 
 
-def _emit_sum(
-    builder: ir.IRBuilder, product: _Product, vectors: int, operands: dict[str, Any]
+def emit_sum(
+    builder: ir.IRBuilder, blocking: Blocking, dtype: types.Type, vectors: int, operands: _Operands
 ) -> None:
-    """Emit the loop over taps and the stores of its sums."""
-    lanes, rows = product.lanes, BLOCKING.rows
-    starts = _row_starts(builder, product, operands)
+    """Emit the loop over taps and the stores of its sums.
+
+    Args:
+        builder: Where to emit; afterwards it stands behind the loop.
+        blocking: The register tile.
+        dtype: Element type of the activations.
+        vectors: Vectors of channels in this block.
+        operands: Pointers to arrays, and integers, under the names of ``OPERANDS``.
+    """
+    if dtype == types.uint64 and blocking.counts_bits_by != "words":
+        emit_byte_sums(builder, blocking, vectors, operands)
+    else:
+        _emit_sum(builder, blocking, _PRODUCTS[dtype], vectors, operands)
+
+
+def _emit_sum(
+    builder: ir.IRBuilder,
+    blocking: Blocking,
+    product: _Product,
+    vectors: int,
+    operands: _Operands,
+) -> None:
+    lanes, rows = blocking.vector_bytes // product.bytes, blocking.rows
+    starts = _row_starts(builder, rows, product, operands)
     weights = address(builder, operands["weights"], product.element, operands["weight"])
     before, body = builder.block, builder.append_basic_block("taps")
     after = builder.append_basic_block("sums")
@@ -109,7 +135,7 @@ def _emit_sum(
     sums = {cell: builder.phi(vector_of(product.element, lanes)) for cell in grid}
     for phi in sums.values():
         phi.add_incoming(zeros(product.element, lanes), before)
-    new = _emit_step(builder, product, vectors, operands["taps"], t, starts, weights, sums)
+    new = _emit_step(builder, product, lanes, vectors, operands["taps"], t, starts, weights, sums)
     following = builder.add(t, I64(1))
     t.add_incoming(following, body)
     for cell in grid:
@@ -127,11 +153,11 @@ def _emit_sum(
 
 
 def _row_starts(
-    builder: ir.IRBuilder, product: _Product, operands: dict[str, Any]
+    builder: ir.IRBuilder, rows: int, product: _Product, operands: _Operands
 ) -> list[ir.Value]:
     """Return, for each row of the block, a pointer to its first activation."""
     starts = []
-    for row in range(BLOCKING.rows):
+    for row in range(rows):
         index = builder.add(operands["pixel"], I64(row))
         position = builder.load(builder.gep(operands["positions"], [index]))
         starts.append(address(builder, operands["acts"], product.unit, position))
@@ -141,6 +167,7 @@ def _row_starts(
 def _emit_step(
     builder: ir.IRBuilder,
     product: _Product,
+    lanes: int,
     vectors: int,
     taps: ir.Value,
     t: ir.Value,
@@ -149,7 +176,6 @@ def _emit_step(
     sums: dict[tuple[int, int], ir.Value],
 ) -> dict[tuple[int, int], ir.Value]:
     """Emit one tap: load the weights once, broadcast one activation a row, add the products."""
-    lanes = product.lanes
     tap = builder.load(builder.gep(taps, [t]))
     column = builder.mul(t, I64(vectors * lanes))
     loaded = [
@@ -174,7 +200,6 @@ def _emit_step(
 
 def _make_sum(vectors: int) -> Any:
     """Make the numba function that sums a block of ``vectors`` vectors of channels."""
-    names = "acts positions pixel taps steps weights weight tile tile_start tile_stride".split()
 
     @intrinsic
     def sum_block(
@@ -197,9 +222,9 @@ def _make_sum(vectors: int) -> Any:
                 name: data_of(context, builder, kind, value)
                 if isinstance(kind, types.Array)
                 else value
-                for name, kind, value in zip(names, signature.args, values, strict=True)
+                for name, kind, value in zip(OPERANDS, signature.args, values, strict=True)
             }
-            _emit_sum(builder, _PRODUCTS[signature.args[0].dtype], vectors, operands)
+            emit_sum(builder, BLOCKING, signature.args[0].dtype, vectors, operands)
             return context.get_dummy_value()
 
         return types.void(*args), codegen

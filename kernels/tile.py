@@ -19,6 +19,7 @@ from binvision.kernels.register_tile import sum_narrow, sum_wide
 __all__ = ["new_tile", "place_tile", "sum_tile", "tile_pixels", "tile_stride"]
 
 _ROWS, _VECTORS, _VECTOR_BYTES = BLOCKING.rows, BLOCKING.vectors, BLOCKING.vector_bytes
+_BIT_LANES, _BYTES_APART = BLOCKING.bit_lanes, BLOCKING.counts_bits_by != "words"
 _TILE_SUMS = 4096  # 16 KiB: half of a small first-level cache
 
 
@@ -31,7 +32,7 @@ def tile_pixels(channels: int) -> int:
 @kernel
 def tile_stride(channels: int, itemsize: int) -> int:
     """Return the distance of two pixels in a tile, for weights of ``itemsize`` bytes a step."""
-    lanes = _VECTOR_BYTES // itemsize
+    lanes = _BIT_LANES if itemsize == 8 else _VECTOR_BYTES // itemsize
     return (channels + lanes + LANES - 1) // LANES * LANES
 
 
@@ -92,7 +93,7 @@ def sum_tile(
     are written after it, or into the tile's spare columns.
     """
     groups, steps = taps.shape
-    lanes = _VECTOR_BYTES // weights.itemsize
+    lanes = _BIT_LANES if weights.itemsize == 8 else _VECTOR_BYTES // weights.itemsize
     group_channels = channels // groups
     padded = (group_channels + lanes - 1) // lanes * lanes
     flat_weights, flat_taps = weights.reshape(-1), taps.reshape(-1)
@@ -140,27 +141,46 @@ def _sum_plain(
     for o in range(block):
         tile[at + o] = 0
     for t in range(len(taps)):
+        place, first = position + taps[t], weight + t * block
         for o in range(block):
-            place = position + taps[t]
-            tile[at + o] += _product(acts, place, weights[weight + t * block + o])
+            tile[at + o] += _product(acts, place, weights, first, o, block)
 
 
-def _product(acts, place, weight):  # type: ignore[no-untyped-def]
-    """Multiply what lies at ``place`` with one weight; its forms by element type are below."""
+def _product(acts, place, weights, first, o, block):  # type: ignore[no-untyped-def]
+    """Multiply what lies at ``place`` with the weight of channel ``o`` of the block at ``first``.
+
+    Its forms by element type are below.
+    """
 
 
 @overload(_product)
-def _product_by_type(acts, place, weight):  # type: ignore[no-untyped-def]
+def _product_by_type(acts, place, weights, first, o, block):  # type: ignore[no-untyped-def]
     if acts.dtype == types.uint64:
-        return lambda acts, place, weight: np.int32(popcount(acts[place] ^ weight))
-    if acts.dtype == types.float32:
-        return lambda acts, place, weight: acts[place] * weight
-    return _dot4
+        return _ones_apart if _BYTES_APART else _ones
+    return _real if acts.dtype == types.float32 else _dot4
 
 
-def _dot4(acts, place, weight):  # type: ignore[no-untyped-def]
-    """Add the products of four bytes with the four signed bytes of ``weight``."""
-    total = np.int32(0)
+def _ones(acts, place, weights, first, o, block):  # type: ignore[no-untyped-def]
+    return np.int32(popcount(acts[place] ^ weights[first + o]))
+
+
+def _ones_apart(acts, place, weights, first, o, block):  # type: ignore[no-untyped-def]
+    """Count the ones of a word whose bytes are ``block`` bytes apart."""
+    word = np.uint64(0)
+    for byte in range(8):
+        at = byte * block + o
+        eight = (weights[first + at // 8] >> np.uint64(at % 8 * 8)) & np.uint64(255)
+        word |= eight << np.uint64(8 * byte)
+    return np.int32(popcount(acts[place] ^ word))
+
+
+def _real(acts, place, weights, first, o, block):  # type: ignore[no-untyped-def]
+    return acts[place] * weights[first + o]
+
+
+def _dot4(acts, place, weights, first, o, block):  # type: ignore[no-untyped-def]
+    """Add the products of four bytes with the four signed bytes of a weight."""
+    total, weight = np.int32(0), weights[first + o]
     for i in range(4):
         signed = np.int32(weight << np.int32(24 - 8 * i)) >> np.int32(24)
         total += np.int32(acts[place + i]) * signed

@@ -130,17 +130,19 @@ def test_zero_counts_as_plus_one(value: float) -> None:
 
 
 @pytest.mark.parametrize("vector", [True, False])
-def test_extreme_sums(vector: bool) -> None:
-    """All bits alike and all bits different, over the greatest window of common networks."""
-    layer = Layer(1, (11, 11), 512, 8, (11, 11), PLAIN)
-    x = np.ones((1, 11, 11, 512), np.float32)
+@pytest.mark.parametrize(("side", "inputs"), [(11, 512), (16, 320)])
+def test_extreme_sums(vector: bool, side: int, inputs: int) -> None:
+    """All bits alike and all bits different: the greatest common window, and sums beyond 2^16."""
+    layer = Layer(1, (side, side), inputs, 8, (side, side), PLAIN)
+    x = np.ones((1, side, side, inputs), np.float32)
     signs = np.zeros(layer.weight_shape, np.uint8)
     signs[..., ::2] = 1
     tensors = {"scale": np.ones(8, np.float32), "bias": np.zeros(8, np.float32)}
     ours, _ = run_bits(
-        layer, x, np.zeros(512, np.float32), pack_channels(signs), tensors=tensors, vector=vector
+        layer, x, np.zeros(inputs, np.float32), pack_channels(signs), tensors=tensors, vector=vector
     )
-    np.testing.assert_array_equal(ours.ravel(), [121 * 512, -121 * 512] * 4)
+    taps = side * side * inputs
+    np.testing.assert_array_equal(ours.ravel(), [taps, -taps] * 4)
 
 
 @pytest.mark.parametrize("vector", [True, False])
