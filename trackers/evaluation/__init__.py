@@ -1,7 +1,9 @@
 """Measuring trackers on folders of annotated sequences: the metrics and protocols of the field.
 
-    sequences  ->  protocols (run a tracker)  ->  metrics (score its boxes)  ->  report
+    benchmarks (read sequences)  ->  protocols (run a tracker)  ->  scoring (by metrics and rules)
+    ->  report
 
+`benchmarks` lists what can be evaluated and the `*_layout` modules read it from disk,
 `entrants` turns names given by a user into trackers, `rivals` holds OpenCV's trackers,
 `campaign` runs many trackers over many sequences and remembers what is finished.
 """

@@ -37,6 +37,7 @@ from binvision.trackers.evaluation.sequences import (
     first_gap,
     list_frames,
     load_all,
+    read_text,
     require_all,
     require_fit,
 )
@@ -82,13 +83,8 @@ def _split_folder(root: Path, split: str | None) -> Path:
 
 
 def _read_list(path: Path) -> tuple[str, ...]:
-    try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError as error:
-        raise DataError(
-            f"{path}: cannot be read ({error.strerror}); expected the names of the sequences"
-        ) from error
-    names = dict.fromkeys(line.strip() for line in lines if line.strip())
+    lines = map(str.strip, read_text(path).splitlines())
+    names = dict.fromkeys(line for line in lines if line)
     if not names:
         raise DataError(f"{path}: is empty; expected the names of the sequences, one a line")
     return tuple(names)
@@ -128,7 +124,7 @@ def _read_cover(folder: Path, boxes: int) -> np.ndarray | None:
 
 
 def _read_label(path: Path, boxes: int, highest: int) -> np.ndarray:
-    words = path.read_text(encoding="utf-8", errors="replace").split()
+    words = read_text(path).split()
     wrong = [word for word in words if not (word.isdecimal() and int(word) <= highest)]
     if wrong:
         raise DataError(f"{path}: expected numbers 0 to {highest}, one a line; found {wrong[0]!r}")
@@ -142,7 +138,7 @@ def _read_meta(path: Path) -> dict[str, str]:
         return {}
     parser = configparser.ConfigParser(interpolation=None, delimiters=(":",))
     try:
-        parser.read_string(path.read_text(encoding="utf-8", errors="replace"))
+        parser.read_string(read_text(path))
         return dict(parser["METAINFO"])
     except (configparser.Error, KeyError) as error:
         reason = str(error).splitlines()[0]

@@ -37,6 +37,7 @@ from binvision.trackers.evaluation.sequences import (
     checked,
     list_frames,
     load_all,
+    read_text,
     require_all,
 )
 from binvision.trackers.evaluation.toolkit_lists import otb_folders
@@ -117,7 +118,7 @@ def _within(frames: tuple[Path, ...], first: int, last: int) -> tuple[Path, ...]
 def _read_attributes(path: Path) -> tuple[str, ...]:
     if not path.exists():
         return ()
-    named = set(re.split(r"[\s,]+", path.read_text(encoding="utf-8", errors="replace"))) - {""}
+    named = set(re.split(r"[\s,]+", read_text(path))) - {""}
     if unknown := sorted(named - set(ATTRIBUTES)):
         raise DataError(
             f"{path}: {unknown[0]!r} is no attribute of OTB; expected some of "

@@ -26,6 +26,7 @@ __all__ = [
     "first_gap",
     "list_frames",
     "load_all",
+    "read_text",
     "require_all",
     "require_fit",
 ]
@@ -173,6 +174,18 @@ def require_fit(truth: Path, boxes: np.ndarray, frames: tuple[Path, ...]) -> Non
 def list_frames(folder: Path) -> tuple[Path, ...]:
     """The pictures of a folder by the numbers in their names; none if there is no such folder."""
     return tuple(sorted(list_images(folder), key=natural_key)) if folder.is_dir() else ()
+
+
+def read_text(path: Path) -> str:
+    """Content of a list or label file.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    try:
+        return path.read_text(encoding="utf-8-sig", errors="replace")
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
 
 
 def first_gap(frames: tuple[Path, ...]) -> Path | None:

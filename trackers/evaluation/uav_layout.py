@@ -30,6 +30,7 @@ from binvision.trackers.evaluation.sequences import (
     Sequence,
     checked,
     load_all,
+    read_text,
     require_all,
 )
 from binvision.trackers.evaluation.toolkit_lists import Span, uav_spans
@@ -91,7 +92,7 @@ def _names_in(folder: Path) -> frozenset[str]:
 def _read_attributes(path: Path) -> tuple[str, ...]:
     if not path.exists():
         return ()
-    flags = path.read_text(encoding="utf-8", errors="replace").replace(",", " ").split()
+    flags = read_text(path).replace(",", " ").split()
     if len(flags) != len(ATTRIBUTES) or not set(flags) <= {"0", "1"}:
         raise DataError(
             f"{path}: expected {len(ATTRIBUTES)} flags 0 or 1, one for each of "

@@ -169,3 +169,12 @@ def test_nothing_is_left(root: Path) -> None:
     (root / "val" / "list.txt").unlink()
     with pytest.raises(DataError, match=r"val/list\.txt: cannot be read \(No such file or dir"):
         find(root)
+
+
+@pytest.mark.parametrize("file", ["cover.label", "meta_info.ini", "groundtruth.txt"])
+def test_what_cannot_be_read_is_no_traceback(root: Path, file: str) -> None:
+    path = root / "val" / NAMES["val"][0] / file
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(DataError, match=rf"{file}: .*cannot be read \("):
+        find(root)
