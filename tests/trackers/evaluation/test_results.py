@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+import zipfile
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from binvision.errors import DataError, SinkError, UsageError
 from binvision.trackers.evaluation import results
 from binvision.trackers.evaluation.protocols import Track
 from binvision.trackers.evaluation.results import ResultStore, write_atomically
+from tests.support.benchmark_trees import write_got10k
 
 
 def track(frames: int = 3, start: float = 0.0) -> Track:
@@ -54,6 +56,22 @@ def test_files_lie_where_the_toolkit_looks(tmp_path, benchmark, protocol, starts
     for one, other in zip(loaded, tracks, strict=True):
         np.testing.assert_array_equal(one.boxes_xywh, other.boxes_xywh)
         np.testing.assert_array_equal(one.seconds, other.seconds)
+
+
+def test_the_toolkit_packs_results_and_nothing_else(tmp_path, clip):
+    """GOT-10k's server takes the folder of a tracker: what made the results lies beside it."""
+    toolkit = pytest.importorskip("got10k.experiments")
+    names = ["GOT-10k_Test_000001", "GOT-10k_Test_000002"]
+    write_got10k(tmp_path, clip, "test", names)
+    store = ResultStore.of_benchmark(tmp_path / "out", "got10k", "got10k", 1)
+    store.claim("t", {"kind": "still"})
+    for name in names:
+        store.save("t", name, (track(6),))
+    experiment = toolkit.ExperimentGOT10k(str(tmp_path), "test", str(tmp_path / "out" / "results"))
+    experiment.report(["t"])
+    with zipfile.ZipFile(tmp_path / "out" / "results" / "GOT-10k" / "t.zip") as archive:
+        files = sorted(name for name in archive.namelist() if not name.endswith("/"))
+    assert files == [f"{name}/{name}_{what}.txt" for name in names for what in ("001", "time")]
 
 
 @pytest.mark.parametrize("protocol", ["got10k", "otb"])
