@@ -7,17 +7,32 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["CONVOLUTIONS", "Graph", "Node", "Value"]
+__all__ = ["CONVOLUTIONS", "Graph", "Node", "Size", "Value"]
 
 CONVOLUTIONS = ("conv", "binary_conv")
 
 
 @dataclass(frozen=True)
 class Value:
-    """A tensor between layers: its name and its number of channels."""
+    """A tensor between layers.
+
+    Attributes:
+        name: Its name.
+        channels: Number of channels.
+        single: It has one pixel, so that (N, C, 1, 1) and (N, C) are the same.
+    """
 
     name: str
     channels: int
+    single: bool = False
+
+
+@dataclass(frozen=True)
+class Size:
+    """The shape of a value, or its height and width alone, where a network reads it."""
+
+    of: Value
+    is_pair: bool = False
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import operator
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,14 +12,16 @@ import torch.fx
 from torch import nn
 
 from binvision.errors import ExportError
-from binvision.export.graph import Graph, Node, Value
-from binvision.export.layers import FUNCTIONS, LAYERS, METHODS
+from binvision.export.emitter import float64
+from binvision.export.graph import CONVOLUTIONS, Graph, Node, Size, Value
+from binvision.export.layers import ARITHMETIC, FUNCTIONS, LAYERS, METHODS, Lowering
 
 __all__ = ["IMAGE", "trace"]
 
 IMAGE = "image"
 IMAGE_CHANNELS = 3
 SINGLE_OUTPUT = "features"
+RESIZING = (*CONVOLUTIONS, "avg_pool", "max_pool", "upsample")
 
 
 def trace(model: nn.Module) -> Graph:
@@ -45,9 +48,17 @@ def trace(model: nn.Module) -> Graph:
         )
     lowering = _Lowering(traced, reserved={IMAGE, *results})
     values = lowering.lower()
-    outputs = {name: values[node].name for name, node in results.items()}
+    outputs = {name: _result(model, name, values.get(node)) for name, node in results.items()}
     _check_results(model, outputs)
     return Graph(tuple(lowering.nodes), outputs)
+
+
+def _result(model: nn.Module, name: str, value: Any) -> str:
+    if not isinstance(value, Value):
+        raise ExportError(
+            f"{type(model).__name__} returns as {name!r} what is not a layer's output"
+        )
+    return value.name
 
 
 def _check_results(model: nn.Module, outputs: dict[str, str]) -> None:
@@ -84,14 +95,19 @@ class _Lowering:
         self._module = module
         self._taken = set(reserved)
         self._current: torch.fx.Node
-        self._values: dict[torch.fx.Node, Value] = {}
+        self._values: dict[torch.fx.Node, Any] = {}
 
-    def lower(self) -> dict[torch.fx.Node, Value]:
-        """Lower every node in order; returns the value that each one became."""
+    def lower(self) -> dict[torch.fx.Node, Any]:
+        """Lower every node in order; returns what each one became.
+
+        A layer becomes a :class:`Value`, a parameter an array, a shape a :class:`Size`.
+        """
         for node in self._module.graph.nodes:
             self._current = node
             if node.op == "placeholder":
                 self._values[node] = self._placeholder()
+            elif node.op == "get_attr":
+                self._values[node] = float64(operator.attrgetter(str(node.target))(self._module))
             elif node.op != "output":
                 self._values[node] = self._lower_node(node)
         return self._values
@@ -114,15 +130,24 @@ class _Lowering:
         name = self._unique(".".join(filter(None, (_path(self._current), part))))
         names = tuple(value.name for value in inputs)
         self.nodes.append(Node(op, name, names, name, attrs or {}, constants or {}))
-        return Value(name, channels)
+        single = op == "global_avg_pool" or (
+            op not in RESIZING and all(value.single for value in inputs)
+        )
+        return Value(name, channels, single)
 
     def _placeholder(self) -> Value:
         if self._values:
             raise ExportError(f"a second input, {self._current.name!r}: expected one image batch")
         return Value(IMAGE, IMAGE_CHANNELS)
 
-    def _lower_node(self, node: torch.fx.Node) -> Value:
+    def _lower_node(self, node: torch.fx.Node) -> Value | Size:
         lowering, leading = self._find(node)
+        for read in node.all_input_nodes:
+            if read.op == "get_attr" and lowering not in ARITHMETIC:
+                raise ExportError(
+                    f"{self._where(node)} reads the parameter {_path(read)!r}: only sums and "
+                    f"products with one have a packed form"
+                )
         args = torch.fx.map_arg(node.args, self._values.__getitem__)
         kwargs = torch.fx.map_arg(node.kwargs, self._values.__getitem__)
         try:
@@ -132,8 +157,8 @@ class _Lowering:
         except TypeError as error:  # the call has arguments that the lowering does not take
             raise ExportError(f"{self._where(node)}: {error}; no packed form") from error
 
-    def _find(self, node: torch.fx.Node) -> tuple[Callable[..., Value], list[nn.Module]]:
-        lowering: Callable[..., Value] | None
+    def _find(self, node: torch.fx.Node) -> tuple[Lowering, list[nn.Module]]:
+        lowering: Lowering | None
         leading = []
         if node.op == "call_module":
             layer = self._module.get_submodule(str(node.target))
@@ -155,8 +180,6 @@ class _Lowering:
         kind = getattr(node.target, "__name__", str(node.target))
         if node.op == "call_module":
             kind = type(self._module.get_submodule(str(node.target))).__name__
-        elif node.op == "get_attr":
-            kind = "a parameter used outside a layer"
         place = f"after {reads}" if reads else "at the input"
         return f"layer {_path(node)!r} ({kind}) {place}"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from binvision.errors import ExportError
 from binvision.runtime import PackedModel, Runner
@@ -36,9 +36,7 @@ def verify(network: nn.Module, model: PackedModel, size_hw: tuple[int, int]) -> 
     with torch.inference_mode():
         result = network(torch.from_numpy(image).permute(0, 3, 1, 2).float())
     theirs = result if isinstance(result, dict) else {model.outputs[0]: result}
-    differences = {
-        name: _difference(ours[name], theirs[name].permute(0, 2, 3, 1).numpy()) for name in theirs
-    }
+    differences = {name: _difference(ours[name], _in_nhwc(theirs[name])) for name in theirs}
     name, worst = max(differences.items(), key=lambda item: item[1])
     if not worst <= MOST:
         raise ExportError(
@@ -46,6 +44,13 @@ def verify(network: nn.Module, model: PackedModel, size_hw: tuple[int, int]) -> 
             f"of its size, expected at most {MOST}; please report it with the configuration"
         )
     return worst
+
+
+def _in_nhwc(result: Tensor) -> np.ndarray:
+    """Return (N, C, H, W), or (N, C) of one pixel, in the runtime's order of axes."""
+    return (
+        result.reshape(*result.shape[:2], *(result.shape[2:] or (1, 1))).permute(0, 2, 3, 1).numpy()
+    )
 
 
 def _difference(ours: np.ndarray, theirs: np.ndarray) -> float:

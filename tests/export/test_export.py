@@ -18,6 +18,7 @@ from binvision.binary import METHODS, BinaryConv2d, QuantConv2d
 from binvision.errors import ExportError
 from binvision.export import export_model
 from binvision.export.pack import pack_signs
+from binvision.export.verify import verify
 from binvision.runtime import PackedModel, load, save
 from binvision.trackers.model import SiamFC, SiamFCConfig
 from tests.support.in_torch import evaluate, integer_dots, run_step, unpack_bits
@@ -318,7 +319,7 @@ class Around(nn.Module):
         self.stem = QuantConv2d(3, 8, 3)
         self.then = then if isinstance(then, nn.Module) else None
         self.function = None if isinstance(then, nn.Module) else then
-        self.gain = nn.Parameter(torch.ones(1))
+        self.gain = nn.Parameter(torch.ones(3))
 
     def forward(self, x: Tensor) -> Any:
         x = self.stem(x)
@@ -337,9 +338,29 @@ class Around(nn.Module):
         (nn.AvgPool2d(2, divisor_override=3), "divisor_override has no packed form"),
         (nn.MaxPool2d(2, dilation=2), "return_indices and dilation have no packed form"),
         (nn.Conv2d(8, 8, 3, stride=300), "network 'random' has no packed form: .* stride: exp"),
-        (lambda m, x: x + 1, r"layer 'add' \(add\) after 'stem': only the sum of two layers"),
-        (lambda m, x: x * m.gain, r"layer 'gain' \(a parameter used outside a layer\) at the in"),
-        (lambda m, x: x.mean(), r"layer 'mean' \(mean\) after 'stem' has no packed form"),
+        (lambda m, x: x * m.gain, r"layer 'mul' .*a constant of shape \(3,\): expected one number"),
+        (lambda m, x: torch.cat([x, m.gain], 1), "layer 'cat' .* reads the parameter 'gain': only"),
+        (lambda m, x: m.gain, "Around returns as 'features' what is not a layer's output"),
+        (lambda m, x: x.shape, "Around returns as 'features' what is not a layer's output"),
+        (lambda m, x: x * x, r"layer 'mul' \(mul\) after .*: the product of two layers has no pac"),
+        (lambda m, x: 1 / x, r"layer 'truediv' \(truediv\) .*: division by a layer has no packed"),
+        (lambda m, x: x / 0, r"layer 'truediv' .*its scale holds NaN or infinity"),
+        (lambda m, x: x.mean(), "layer 'mean' .*mean over None: only height and width"),
+        (lambda m, x: x.mean(1, keepdim=True), "layer 'mean' .*mean over 1: only height and width"),
+        (lambda m, x: x.clamp(min=0), "layer 'clamp' .*bounds 0 and None: expected two numbers"),
+        (lambda m, x: x.view(x.size(0), -1), r"layer 'size' \(size\) .*; no packed form"),
+        (lambda m, x: x.flatten(1), "layer 'flatten' .*more than one pixel: pool it before, with"),
+        (nn.Linear(8, 2), r"layer 'then' \(Linear\) after 'stem': reads more than one pixel; exp"),
+        (nn.AdaptiveAvgPool2d(2), "'then' .*output size 2: only 1, the global mean, has a packed"),
+        (nn.Upsample(scale_factor=1.5), "'then' .*scale_factor 1.5: only whole factors have a pa"),
+        (nn.Upsample(size=9), "'then' .*a fixed size has no packed form: give scale_factor, or"),
+        (nn.Upsample(scale_factor=2, mode="bicubic"), "'then' .*mode 'bicubic': only 'nearest' an"),
+        (nn.UpsamplingBilinear2d(scale_factor=2), "'then' .*UpsamplingBilinear2d.* has no packed"),
+        (lambda m, x: F.interpolate(x, size=x.shape), "layer 'interpolate' .*a fixed size has no"),
+        (lambda m, x: F.interpolate(x, x.shape[1:3]), "'getitem' .*index slice.*: only shape.-2:."),
+        (lambda m, x: F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=True),
+         "layer 'interpolate' .*align_corners and antialias have no packed form"),
+        (lambda m, x: x.dtype, "layer 'getattr' .*attribute 'dtype' of a tensor has no packed"),
         (lambda m, x: torch.sigmoid(x), r"layer 'sigmoid' \(sigmoid\) after 'stem' has no"),
         (lambda m, x: torch.cat([x, x], 2), "dim=2: only channels .dim=1. can be concatenated"),
         (lambda m, x: torch.add(x, x, alpha=2), r"layer 'add' \(add\) .*alpha.*; no packed form"),
@@ -363,6 +384,68 @@ def test_refused_without_convolution() -> None:
         exported(nn.Sequential(nn.BatchNorm2d(3), nn.Conv2d(3, 3, 1)))
     with pytest.raises(ExportError, match="returns its input"):
         exported(nn.Identity())
+
+
+class Pyramid(nn.Module):
+    """Features of two levels and a classifier, with every way to write them."""
+
+    def __init__(self, method: str = "bireal", mode: str = "bilinear") -> None:
+        super().__init__()
+        self.mode = mode
+        self.stem, self.norm0 = QuantConv2d(3, 16, 4, 4), nn.BatchNorm2d(16)
+        self.down, self.norm1 = BinaryConv2d(16, 16, 3, 2, method=method), nn.BatchNorm2d(16)
+        self.twice, self.relu6 = nn.Upsample(scale_factor=(2, 3), mode=mode), nn.ReLU6()
+        self.gain = nn.Parameter(torch.tensor(0.7))
+        self.register_buffer("offset", torch.linspace(-1, 1, 16).view(1, 16, 1, 1))
+        self.pool, self.flat = nn.AdaptiveAvgPool2d(1), nn.Flatten()
+        self.hidden, self.norm2 = nn.Linear(16, 12), nn.BatchNorm1d(12)
+        self.classes = nn.Linear(28, 5, bias=False)
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        fine = self.norm0(self.stem(x))
+        coarse = self.norm1(self.down(fine))
+        larger = F.interpolate(coarse, size=fine.shape[-2:], mode=self.mode)
+        pyramid = larger * self.gain - (2 * fine - self.offset) / 3
+        bounded = F.hardtanh(-self.twice(pyramid), -0.5, 0.75) + self.relu6(self.twice(fine))
+        y = self.flat(self.pool(bounded))
+        y = torch.cat([self.norm2(self.hidden(y)).clamp(-1, 1), bounded.mean((-1, -2))], dim=1)
+        return {"map": bounded, "scores": self.classes(y)}
+
+
+@pytest.mark.parametrize("mode", ["nearest", "bilinear"])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_pyramid_and_a_classifier(mode: str, seed: int) -> None:
+    network = randomize(Pyramid("fp", mode), seed)
+    images = random_images(2, (61 + seed, 75), seed)
+    model = exported(network)
+    values = evaluate(model, images)
+    _, theirs = outputs_of_layers(network, images)
+    for name in model.outputs:
+        expected = theirs[name].reshape(*values[name].shape)
+        assert_close(values[name], expected, 1e-5)
+
+
+def test_a_classifier_is_verified() -> None:
+    """Through the runtime, against the results without height and width."""
+    network = randomize(Pyramid(), 0)
+    assert verify(network, exported(network), (64, 80)) < 1e-5
+
+
+def test_constants_fold_into_a_convolution() -> None:
+    class Scaled(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.stem = QuantConv2d(3, 8, 3)
+            self.gain = nn.Parameter(torch.linspace(-1, 1, 8).view(8, 1, 1))
+
+        def forward(self, x: Tensor) -> Tensor:
+            return torch.relu(1 - self.stem(x) * self.gain / 4)
+
+    network = randomize(Scaled(), 0)
+    assert steps_of(network) == ["features = conv image slope"]
+    images = random_images(1, (19, 26), 0)
+    _, theirs = outputs_of_layers(network, images)
+    assert_close(evaluate(exported(network), images)["features"], theirs, 1e-5)
 
 
 def test_refused_second_input() -> None:
