@@ -114,10 +114,14 @@ def test_different_sequences_are_not_mixed(command: Any, pair: tuple[Path, Path]
     document["sequences"]["s1"]["frames"] += 1
     pair[1].write_text(json.dumps(document))
     fails(command("compare", *map(str, pair)), 2, "its sequences differ from those of .*: s1; comp")
+    document["sequences"]["s1"]["frames"] -= 1
+    document["trackers"][0]["sequences"]["s0"]["mean"]["frames"] -= 1  # other annotations
+    pair[1].write_text(json.dumps(document))
+    fails(command("compare", *map(str, pair)), 2, "its sequences differ from those of .*: s0; comp")
     for part in (document, *document["trackers"]):
         part["sequences"]["t9"] = part["sequences"].pop("s2")
     pair[1].write_text(json.dumps(document))
-    fails(command("compare", *map(str, pair)), 2, "s1 and 2 more; compare reports of the same")
+    fails(command("compare", *map(str, pair)), 2, "s0 and 2 more; compare reports of the same")
 
 
 def test_wrong_use_and_damaged_files(command: Any, pair: tuple[Path, Path], tmp_path: Path) -> None:

@@ -102,7 +102,8 @@ def _check_alike(first_path: Path, first: Report, path: Path, report: Report) ->
                 f"{path}: {what} {found}, but {first_path} has {what} {expected}; only reports of "
                 f"the same {what} can be compared"
             )
-    odd = sorted(_odd_sequences(first.sequences, report.sequences))
+    known, given = _facts(first), _facts(report)
+    odd = sorted(name for name in known | given if known.get(name) != given.get(name))
     if odd:
         others = f" and {len(odd) - 1} more" if len(odd) > 1 else ""
         raise UsageError(
@@ -111,9 +112,10 @@ def _check_alike(first_path: Path, first: Report, path: Path, report: Report) ->
         )
 
 
-def _odd_sequences(first: dict[str, SequenceFacts], second: dict[str, SequenceFacts]) -> list[str]:
-    """Names that only one has, or that have another number of frames or other attributes."""
-    return [name for name in first | second if first.get(name) != second.get(name)]
+def _facts(report: Report) -> dict[str, tuple[SequenceFacts, int]]:
+    """What must agree of each sequence: its pictures, its attributes, and its scored frames."""
+    scores = report.trackers[0].sequences
+    return {name: (facts, scores[name].mean.frames) for name, facts in report.sequences.items()}
 
 
 def _labels(paths: Sequence[Path]) -> list[str]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from binvision.errors import UsageError
+from binvision.trackers.evaluation.metrics import PRECISION_AT_PX
 from binvision.trackers.evaluation.report import Report
 from binvision.trackers.evaluation.results import write_atomically
 
@@ -133,7 +134,7 @@ def _draw_panel(axes: Axes, report: Report, curve: str) -> None:
             label=f"{scores[tracker.name]:.3f}  {tracker.name}",
         )
     if curve == "precision":
-        axes.axvline(20, color="0.6", linewidth=0.8, zorder=0)
+        axes.axvline(PRECISION_AT_PX, color="0.6", linewidth=0.8, zorder=0)
     axes.set(
         title=f"{plot.title}, {report.heading}",
         xlabel=plot.x_label,

@@ -54,7 +54,7 @@ class Rules:
         return self.figures[0]
 
     def counted(self, sequence: Sequence) -> np.ndarray:
-        """bool ``[len(sequence)]``: the frames that count, beside the start of a run."""
+        """bool ``[len(sequence)]``: the frames that count; the start of a run is apart."""
         if self.name == "got10k" and sequence.cover is not None:
             return sequence.cover > 0
         if self.name == "otb":
