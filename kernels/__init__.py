@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from binvision.kernels.bits_to_bits import convolve_to_bits
 from binvision.kernels.convolution import convolve
-from binvision.kernels.correlation import correlate
+from binvision.kernels.correlation import correlate, correlate_channels, correlate_pixels
 from binvision.kernels.elementwise import (
     add,
     affine_prelu,
@@ -36,6 +36,8 @@ __all__ = [
     "copy_channels",
     "copy_rows",
     "correlate",
+    "correlate_channels",
+    "correlate_pixels",
     "has_dot4",
     "isa",
     "pack_signs",

@@ -1,4 +1,4 @@
-"""Cross-correlation of an exemplar over search features, the last step of a siamese tracker."""
+"""Cross-correlations of an exemplar with search features, as siamese trackers use them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy as np
 from binvision.kernels.jit import kernel
 from binvision.kernels.lanes import CORRELATED, LANES, add_correlations
 
-__all__ = ["correlate"]
+__all__ = ["correlate", "correlate_channels", "correlate_pixels"]
 
 
 @kernel
@@ -73,3 +73,51 @@ def _sum_windows(
         for place in range(together):
             for j in range(whole, run):
                 sums[place * LANES] += values[at + place * channels + j] * weights[i * run + j]
+
+
+@kernel
+def correlate_channels(exemplar: np.ndarray, search: np.ndarray, out: np.ndarray) -> None:
+    """Correlate channel by channel without padding (Li et al., SiamRPN++, CVPR 2019, section 3.4).
+
+    ::
+
+        out[n, y, x, c] = sum over i, j of exemplar[i, j, c] * search[n, y + i, x + j, c]
+
+    Args:
+        exemplar: float32 (kh, kw, C).
+        search: float32 (N, H, W, C), H >= kh and W >= kw.
+        out: float32 (N, H - kh + 1, W - kw + 1, C), written.
+    """
+    rows, columns, channels = exemplar.shape
+    for n, y, x in np.ndindex(out.shape[:3]):
+        target = out[n, y, x]
+        target[:] = 0
+        for i in range(rows):
+            for j in range(columns):
+                weights, values = exemplar[i, j], search[n, y + i, x + j]
+                for c in range(channels):
+                    target[c] += weights[c] * values[c]
+
+
+@kernel
+def correlate_pixels(exemplar: np.ndarray, search: np.ndarray, out: np.ndarray) -> None:
+    """Correlate each exemplar pixel with each search pixel (Yan et al., Alpha-Refine, CVPR 2021).
+
+    ::
+
+        out[n, y, x, k] = sum over c of exemplar[k, c] * search[n, y, x, c]
+
+    Args:
+        exemplar: float32 (K, C), the K pixels of the exemplar's features.
+        search: float32 (N, H, W, C).
+        out: float32 (N, H, W, K), written.
+    """
+    by_channel = np.ascontiguousarray(exemplar.T)
+    channels, pixels = by_channel.shape
+    for n, y, x in np.ndindex(out.shape[:3]):
+        target, values = out[n, y, x], search[n, y, x]
+        target[:] = 0
+        for c in range(channels):
+            value, weights = values[c], by_channel[c]
+            for k in range(pixels):
+                target[k] += value * weights[k]
