@@ -162,6 +162,33 @@ def test_killed_in_the_middle_it_goes_on(tmp_path: Path) -> None:
     assert sys.platform == "win32" or len(results) == 1
 
 
+def test_two_evaluations_share_one_folder(tmp_path: Path) -> None:
+    """At the same time, with processes each: both give the whole report, of the same files."""
+    for index in range(12):
+        write_sequence(tmp_path / "data", f"s{index:02d}", moving_boxes(6, step=0.1 * index))
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "binvision", "eval", "folder", "--root", tmp_path / "data",
+               "--rival", "mil", "--jobs", "2", "--out", out, "--json"]  # fmt: skip
+    both = [
+        subprocess.Popen(
+            list(map(str, command)),
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    reports = [json.loads(process.communicate(timeout=120)[0]) for process in both]
+    assert [process.returncode for process in both] == [0, 0]
+    scores = [
+        {name: part["mean"] for name, part in report["trackers"][0]["sequences"].items()}
+        for report in reports
+    ]
+    assert scores[0] == scores[1] and len(scores[0]) == 12
+    results = [path for path in (out / "results").rglob("*") if path.is_file()]
+    assert len(results) == 2 * 12 + 1  # boxes and times, and what made them; nothing half written
+
+
 def test_a_sequence_that_fails_is_left_out_on_demand(run: Run, root: Path) -> None:
     picture = root / "plain" / "0003.jpg"
     whole = picture.read_bytes()

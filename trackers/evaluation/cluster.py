@@ -106,7 +106,7 @@ class _Fleet:
         while True:
             try:
                 return distributed.wait(futures, _LOOK_EVERY_S, "FIRST_COMPLETED").done
-            except asyncio.TimeoutError:
+            except (TimeoutError, asyncio.TimeoutError):  # two classes before Python 3.11
                 self.room()  # tells where there is nobody to wait for
 
     def _send_model(self, entrant: Entrant) -> distributed.Future | None:
