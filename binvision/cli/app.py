@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import typer
 
 from binvision import __version__
-from binvision.cli import compare, demo, eval, export, info, models, track, train
+from binvision.cli import bench, compare, demo, eval, export, info, models, track, train
 from binvision.errors import BinvisionError, MediaError, MissingExtraError, UsageError
 
 __all__ = ["app", "main"]
@@ -89,6 +89,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "track": track.track,
     "models": models.models,
     "info": info.info,
+    "bench": bench.bench,
     "export": export.export,
     "eval": eval.evaluate,
     "compare": compare.compare,

@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 
 from binvision.errors import DataError
+from binvision.runtime.host import cpu_name
 from binvision.trackers.evaluation.benchmarks import BENCHMARKS
 from binvision.trackers.evaluation.campaign import Campaign, Tracks
 from binvision.trackers.evaluation.decoding import decode
@@ -166,7 +167,7 @@ def read_report(path: Path) -> Report:
 def machine() -> dict[str, str]:
     """CPU and library versions; a figure without its machine is a rumour."""
     return {
-        "cpu": _cpu_name(),
+        "cpu": cpu_name(),
         "cores": str(os.cpu_count()),
         "python": platform.python_version(),
         "numpy": np.__version__,
@@ -191,13 +192,3 @@ def _check(report: Report, path: Path) -> None:
         points = {name: len(curve) for name, curve in tracker.curves.items()}
         if points != wanted:
             raise DataError(f"{path}: curves of {tracker.name}: expected {wanted}, found {points}")
-
-
-def _cpu_name() -> str:
-    """The model that Linux names; elsewhere what Python knows."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    names = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    return next(names, platform.machine())
