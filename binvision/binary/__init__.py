@@ -1,5 +1,6 @@
 """Binary layers for PyTorch: signs with gradient estimators, methods, convolutions, losses."""
 
+from binvision.binary.abc_net import ABCConv2d
 from binvision.binary.activations import RPReLU
 from binvision.binary.conv import BinaryConv2d
 from binvision.binary.eight_bit import EightBitConv2d
@@ -11,6 +12,7 @@ from binvision.binary.stem import QuantConv2d
 __all__ = [
     "ESTIMATORS",
     "METHODS",
+    "ABCConv2d",
     "BinaryConv2d",
     "EightBitConv2d",
     "Method",

@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from binvision.binary import BinaryConv2d, EightBitConv2d, QuantConv2d
+from binvision.binary import ABCConv2d, BinaryConv2d, EightBitConv2d, QuantConv2d
 from binvision.errors import ExportError
 from binvision.export.emitter import Emitter, array, float64, pair
 from binvision.export.graph import Value
 
-__all__ = ["binary_conv", "conv2d", "eight_bit_conv", "linear", "quant_conv"]
+__all__ = ["abc_conv", "binary_conv", "conv2d", "eight_bit_conv", "linear", "quant_conv"]
 
 
 def quant_conv(emitter: Emitter, layer: QuantConv2d, x: Value) -> Value:
@@ -43,6 +43,20 @@ def binary_conv(emitter: Emitter, layer: BinaryConv2d, x: Value) -> Value:
         "scale": float64(folded["scale"]),
         "bias": np.zeros(layer.out_channels),
     }
+    return emitter.emit("binary_conv", [x], layer.out_channels, attrs, constants)
+
+
+def abc_conv(emitter: Emitter, layer: ABCConv2d, x: Value) -> Value:
+    """A sum of convolutions of 1 bit."""
+    folded = layer.folded()
+    attrs = {**_conv_attrs(layer, padding=layer.padding), "in_channels": layer.in_channels}
+    constants = {
+        "threshold": array(folded["threshold"]),
+        "signs": array(folded["signs"]),
+        "scale": float64(folded["scale"]),
+        "bias": np.zeros(layer.out_channels),
+    }
+    attrs["bases"] = layer.bases
     return emitter.emit("binary_conv", [x], layer.out_channels, attrs, constants)
 
 

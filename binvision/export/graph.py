@@ -46,7 +46,8 @@ class Node:
         output: Name of the value it defines.
         attrs: Attributes of the packed step.
         constants: Role to array: scales, biases, slopes float64; thresholds float32 (they must
-            not move); kernels in torch's order (O, C/groups, KH, KW).
+            not move); kernels in torch's order (O, C/groups, KH, KW), of several bases with an
+            axis in front. Output channels are the last axis of a scale.
     """
 
     op: str

@@ -51,7 +51,10 @@ def _packed_constants(node: Node) -> dict[str, np.ndarray]:
     arrays = {}
     for role, constant in node.constants.items():
         if role == "signs":
-            arrays["bits"] = pack_signs(constant)
+            # Bases, where there are several, are stacked.
+            arrays["bits"] = np.concatenate(
+                [pack_signs(base) for base in constant.reshape(-1, *constant.shape[-4:])]
+            )
         elif role == "weight":
             arrays["weight"] = np.ascontiguousarray(np.transpose(constant, (2, 3, 1, 0)))
         else:

@@ -22,7 +22,9 @@ from binvision.export.verify import verify
 from binvision.runtime import PackedModel, load, save
 from binvision.trackers.model import SiamFC, SiamFCConfig
 from tests.support.in_torch import evaluate, integer_dots, run_step, unpack_bits
+from tests.support.reference import interpret
 from tests.support.torch_networks import (
+    Bases,
     Branches,
     Plain,
     ReAct,
@@ -157,6 +159,22 @@ def test_whole_backbones(kind: str, method: str) -> None:
             assert_close(values["features"], theirs, 1e-4)
             clean += 1
     assert clean >= 3
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_sums_of_bases(seed: int) -> None:
+    network = randomize(Bases(), seed)
+    model = exported(network)
+    assert [step.op for step in model.steps] == ["conv", "binary_conv", "binary_conv"]
+    assert model.tensor(model.steps[1], "scale").shape == (2, 3, 1, 20)
+    images = random_images(1, (44, 37), seed)
+    ours = interpret(model, images)
+    outputs, _ = outputs_of_layers(network, images)
+    act = torch.from_numpy(ours["act"]).permute(0, 3, 1, 2)
+    assert_close(act, outputs["act"], 1e-5)
+    # From the same input, so that no rounding before a sign can hide or excuse a difference.
+    expected = network.conv2(act).detach()
+    assert_close(torch.from_numpy(ours["features"]).permute(0, 3, 1, 2), expected, 1e-5)
 
 
 @pytest.mark.parametrize("seed", range(3))

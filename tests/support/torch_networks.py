@@ -7,9 +7,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from binvision.binary import BinaryConv2d, QuantConv2d, RPReLU
+from binvision.binary import ABCConv2d, BinaryConv2d, QuantConv2d, RPReLU
 
-__all__ = ["Branches", "Plain", "ReAct", "outputs_of_layers", "random_images", "randomize"]
+__all__ = ["Bases", "Branches", "Plain", "ReAct", "outputs_of_layers", "random_images", "randomize"]
 
 
 def randomize(network: nn.Module, seed: int) -> nn.Module:
@@ -29,6 +29,10 @@ def randomize(network: nn.Module, seed: int) -> nn.Module:
                 normal(module.shift, 0, 0.3)
                 if module.method.scale == "learned":
                     normal(module.rectification, 0.1, 0.1)
+            elif isinstance(module, ABCConv2d):
+                normal(module.weight, 0.02, 0.1)
+                normal(module.shift, 0, 0.5)
+                normal(module.beta, 0.3, 0.2)
             elif isinstance(module, QuantConv2d):
                 normal(module.weight, 0, 0.01)
             elif isinstance(module, nn.Conv2d):
@@ -125,3 +129,18 @@ class ReAct(nn.Module):
         x = self.act0(self.norm0(self.stem(x)))
         x = self.act1(self.norm1(self.conv(x)) + x)
         return self.act2(F.max_pool2d(x, 2))
+
+
+class Bases(nn.Module):
+    """ABC-Net's layers: several bases and planes, one of each, groups, a residual."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.norm0 = QuantConv2d(3, 20, 5, 3), nn.BatchNorm2d(20)
+        self.conv1 = ABCConv2d(20, 20, 3, padding=1, groups=2, bases=3, planes=2)
+        self.norm1, self.act = nn.BatchNorm2d(20), nn.PReLU()
+        self.conv2 = ABCConv2d(20, 70, 3, stride=2, bases=1, planes=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.norm0(self.stem(x))
+        return self.conv2(self.act(self.norm1(self.conv1(x)) + x))
