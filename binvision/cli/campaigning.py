@@ -42,6 +42,8 @@ def run_with_progress(
     def skip(job: Job, error: Exception) -> None:
         skipped.setdefault(job.sequence.name, f"{job.entrant.name}: {error}")
 
+    if jobs > 1:
+        _compile_once(campaign)
     with _Bar() as bar:
         try:
             tracks = run_campaign(
@@ -58,6 +60,13 @@ def run_with_progress(
         name, reason = next(iter(skipped.items()))
         raise DataError(f"every sequence failed; the first, {name}: {reason}")
     return measured, tracks, tuple(skipped.items())
+
+
+def _compile_once(campaign: Campaign) -> None:
+    """Compile kernels here, in the user's sight; the processes then find them in the cache."""
+    for entrant in campaign.entrants:
+        if entrant.kind == "packed":
+            entrant.build()
 
 
 def _how_to_go_on(campaign: Campaign) -> str:
