@@ -174,7 +174,8 @@ class GuidedSiamFCTraining(BaseModel):
             )
         for layer in self.network.modules():
             if hasattr(layer, "rectification"):
-                layer.rectification.data = layer.weight.data.abs().mean((1, 2, 3), keepdim=True)
+                mean = layer.weight.data.abs().mean((1, 2, 3), keepdim=True)
+                layer.rectification.data.copy_(mean.expand_as(layer.rectification))
 
 
 def _as_pixels(views: Tensor) -> Tensor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -27,7 +29,11 @@ class ABCConv2d(nn.Module):
 
     ``beta`` and ``shift`` are learned; the paper's v is ``shift + 0.5``. The gradient passes
     through each B as it is, with ``a`` held constant, and through A where ``|x + shift| <= 0.5``.
-    The approximation is channel-wise, the paper's finer variant. Each base and plane costs one binary convolution more. Padding is zero.
+    The approximation is channel-wise, the paper's finer variant. Each base and plane costs one
+    binary convolution more. Padding is zero.
+
+    In evaluation mode each binary convolution is an exact integer, scaled and added in the packed
+    runtime's order, so that both agree bit for bit.
 
     Args:
         in_channels: Input channels C.
@@ -77,13 +83,26 @@ class ABCConv2d(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Convolve ``x`` (N, C, H, W); returns (N, O, H', W') in the dtype of ``x``."""
-        signs = self.binarize_weight()
-        weight = (self.coefficients(signs) * signs).sum(0)
-        y = (self.beta.view(-1, 1, 1, 1, 1).to(x.dtype) * self.binarize_activation(x)).sum(0)
-        # Both sums before the convolution, which is linear in each.
+        planes, bases = self.binarize_activation(x), self.binarize_weight()
+        if self.training:  # both sums before the convolution, which is linear in each
+            blend = (self.beta.view(-1, 1, 1, 1, 1).to(x.dtype) * planes).sum(0)
+            return self._convolve(blend, (self.coefficients(bases) * bases).sum(0))
+        scale = self.scale(bases).to(x.dtype)
+        sums = [
+            self._convolve(plane, base) * scale[m, k].view(-1, 1, 1)
+            for m, plane in enumerate(planes)
+            for k, base in enumerate(bases)
+        ]
+        return functools.reduce(torch.add, sums)
+
+    def _convolve(self, x: Tensor, weight: Tensor) -> Tensor:
         return F.conv2d(
-            y, weight.to(x.dtype), None, self.stride, self.padding, self.dilation, self.groups
+            x, weight.to(x.dtype), None, self.stride, self.padding, self.dilation, self.groups
         )
+
+    def scale(self, bases: Tensor) -> Tensor:
+        """Return ``beta[m] * a[k]`` for the ``bases``, (M, K, O)."""
+        return self.beta.view(-1, 1, 1) * self.coefficients(bases).view(1, self.bases, -1)
 
     def binarize_weight(self) -> Tensor:
         """Return the bases B, (K, O, C / groups, KH, KW) of +-1; each passes its gradient on."""
@@ -118,14 +137,11 @@ class ABCConv2d(nn.Module):
             ``scale`` float32 (M, K, 1, O).
         """
         signs = self.binarize_weight().detach()
-        scale = self.beta.detach().view(-1, 1, 1, 1) * self.coefficients(signs).view(
-            1, self.bases, 1, -1
-        )
         threshold = -self.shift.detach().float().view(-1, 1).expand(-1, self.in_channels)
         return {
             "threshold": threshold.contiguous(),
             "signs": sign(signs).to(torch.int8),
-            "scale": scale.float(),
+            "scale": self.scale(signs).detach().float().unsqueeze(2),
         }
 
     def extra_repr(self) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -25,8 +27,9 @@ class BinaryConv2d(nn.Module):
     add nothing. There is no bias; a batch norm is expected to follow.
 
     In evaluation mode the sum is taken over +-1 alone and scaled afterwards, so it is an exact
-    integer in float32 and equals the packed runtime's bit for bit. In training the scale is
-    multiplied into the weights, which is the same function and touches fewer bytes.
+    integer in float32 and equals the packed runtime's bit for bit; where each tap has a scale of
+    its own, tap by tap. In training the scale is multiplied into the weights, which is the same
+    function and touches fewer bytes.
 
     Args:
         in_channels: Input channels C.
@@ -69,21 +72,33 @@ class BinaryConv2d(nn.Module):
         )
         nn.init.kaiming_normal_(self.weight, mode="fan_in", nonlinearity="relu")
         self.shift = nn.Parameter(torch.zeros(in_channels))
-        if self.method.scale == "learned":
-            self.rectification = nn.Parameter(self._mean_magnitude().detach().clone())
+        if self.method.scale in ("learned", "learned_taps"):
+            taps = (kernel_size, kernel_size) if self.method.scale == "learned_taps" else (1, 1)
+            start = self._mean_magnitude().detach().expand(-1, -1, *taps)
+            self.rectification = nn.Parameter(start.clone())
 
     def forward(self, x: Tensor) -> Tensor:
         """Convolve ``x`` (N, C, H, W); returns (N, O, H', W') in the dtype of ``x``."""
         x = self.binarize_activation(x)
+        if self.pad_value:
+            x = F.pad(x, [self.padding] * 4, value=float(self.pad_value))
         weight = self.binarize_weight()
         scale = self.scale()
-        if scale is not None and self.training:
-            weight, scale = weight * scale, None
-        padding = self.padding
-        if self.pad_value:
-            x, padding = F.pad(x, [padding] * 4, value=float(self.pad_value)), 0
-        y = F.conv2d(x, weight.to(x.dtype), None, self.stride, padding, self.dilation, self.groups)
-        return y if scale is None else y * scale.view(-1, 1, 1).to(y.dtype)
+        if scale is None:
+            return self._convolve(x, weight)
+        if self.training:
+            return self._convolve(x, weight * scale)
+        # One exact sum for each scale: for the whole window, or for each of its taps in turn.
+        parts = [weight] if scale[0].numel() == 1 else _taps(weight)
+        scales = scale.flatten(2).permute(2, 0, 1).unsqueeze(-1).to(x.dtype)
+        sums = [self._convolve(x, part) * s for part, s in zip(parts, scales, strict=True)]
+        return functools.reduce(torch.add, sums)
+
+    def _convolve(self, x: Tensor, weight: Tensor) -> Tensor:
+        padding = 0 if self.pad_value else self.padding
+        return F.conv2d(
+            x, weight.to(x.dtype), None, self.stride, padding, self.dilation, self.groups
+        )
 
     def binarize_activation(self, x: Tensor) -> Tensor:
         """Shift ``x`` and take its sign; method ``fp`` only shifts."""
@@ -97,13 +112,16 @@ class BinaryConv2d(nn.Module):
         return ESTIMATORS[self.method.weight](self.weight)
 
     def scale(self) -> Tensor | None:
-        """Return the scale per output channel, (O, 1, 1, 1), or None where it is one."""
+        """Return the scale per output channel, (O, 1, 1, 1), or None where it is one.
+
+        In method ``rbcn_matrix`` it is one for each tap, (O, 1, KH, KW).
+        """
         match self.method.scale:
             case "mean":
                 return self._mean_magnitude()
             case "mean_constant":
                 return self._mean_magnitude().detach()
-            case "learned":
+            case "learned" | "learned_taps":
                 return self.rectification
             case _:
                 return None
@@ -124,7 +142,7 @@ class BinaryConv2d(nn.Module):
         Returns:
             ``threshold`` float32 (C,): the activation bit is ``x >= threshold``, exactly equal
             to ``x + shift >= 0``; ``signs`` int8 (O, C/groups, KH, KW) of +-1; ``scale``
-            float32 (O,).
+            float32 (O,), or (1, 1, KH * KW, O) where each tap has its own.
 
         Raises:
             ExportError: The layer is real-valued (method ``fp``).
@@ -135,11 +153,12 @@ class BinaryConv2d(nn.Module):
                 f"export it as a real convolution or train with a binary method"
             )
         scale = self.scale()
-        ones = torch.ones(self.out_channels)
+        scale = torch.ones(self.out_channels, 1) if scale is None else scale.detach().float()
+        by_tap = scale.flatten(1).t().contiguous()
         return {
             "threshold": -self.shift.detach().float(),
             "signs": sign(self.weight.detach()).to(torch.int8),
-            "scale": ones if scale is None else scale.detach().float().flatten(),
+            "scale": by_tap[None, None] if self.method.scale == "learned_taps" else by_tap[0],
         }
 
     def extra_repr(self) -> str:
@@ -151,3 +170,10 @@ class BinaryConv2d(nn.Module):
 
     def _mean_magnitude(self) -> Tensor:
         return self.weight.abs().mean(dim=(1, 2, 3), keepdim=True)
+
+
+def _taps(weight: Tensor) -> list[Tensor]:
+    """Return kernels (O, C, KH, KW) with one tap of ``weight`` each, zero elsewhere."""
+    rows, columns = weight.shape[2:]
+    alone = torch.eye(rows * columns, dtype=weight.dtype, device=weight.device)
+    return [weight * tap.view(rows, columns) for tap in alone]

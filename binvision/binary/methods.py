@@ -3,15 +3,19 @@
 A 1-bit convolution is composed of a sign for the activations, a sign for the weights and a
 scale for each output channel; a method says which of each, and what its paper adds to the loss.
 
-========== =========== =========== ============================================== ==============
-method     activation  weight sign scale of output channel o (n weights W_o)      extra loss
-========== =========== =========== ============================================== ==============
-``fp``     none        none        none (the float twin: same modules, real)
-``bnn``    clip        clip        1
-``xnor``   clip        clip        mean |W_o|, differentiated
-``bireal`` polynomial  clip        mean |W_o|, held constant in the gradient
-``rbcn``   polynomial  polynomial  C_o, learned; starts at mean |W_o|             kernel loss
-========== =========== =========== ============================================== ==============
+=============== =========== =========== ========================================= ==============
+method          activation  weight sign scale of output channel o (n weights W_o) extra loss
+=============== =========== =========== ========================================= ==============
+``fp``          none        none        none (the float twin: same modules, real)
+``bnn``         clip        clip        1
+``xnor``        clip        clip        mean |W_o|, differentiated
+``bireal``      polynomial  clip        mean |W_o|, held constant in the gradient
+``rbcn``        polynomial  polynomial  C_o, learned; starts at mean |W_o|        kernel loss
+``rbcn_matrix`` polynomial  polynomial  C_o[i, j] for each tap of the window,     kernel loss
+                                        learned; starts at mean |W_o|
+=============== =========== =========== ========================================= ==============
+
+A scale per tap is kept exactly by the packed runtime, at about twice the time of a layer.
 
 Papers: ``bnn`` Hubara et al., NeurIPS 2016; ``xnor`` Rastegari et al., ECCV 2016, eq. 4-6 (the
 optimal scale is the mean absolute weight; the per-position input scale K is left out, as in
@@ -30,7 +34,7 @@ from binvision.errors import ConfigError
 __all__ = ["METHODS", "Method", "find_method"]
 
 Estimator = Literal["clip", "polynomial"]
-Scale = Literal["none", "mean", "mean_constant", "learned"]
+Scale = Literal["none", "mean", "mean_constant", "learned", "learned_taps"]
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,13 @@ METHODS: dict[str, Method] = {
         Method("bireal", activation="polynomial", weight="clip", scale="mean_constant"),
         Method(
             "rbcn", activation="polynomial", weight="polynomial", scale="learned", kernel_loss=True
+        ),
+        Method(
+            "rbcn_matrix",
+            activation="polynomial",
+            weight="polynomial",
+            scale="learned_taps",
+            kernel_loss=True,
         ),
     )
 }

@@ -35,8 +35,9 @@ def bases_of(layer: ABCConv2d) -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.mark.parametrize("bases", [1, 2, 5])
 @pytest.mark.parametrize("planes", [1, 3])
-def test_forward(bases: int, planes: int) -> None:
-    layer = make_layer(bases, bases=bases, planes=planes, stride=2)
+@pytest.mark.parametrize("training", [True, False])
+def test_forward(bases: int, planes: int, training: bool) -> None:
+    layer = make_layer(bases, bases=bases, planes=planes, stride=2).train(training)
     x = torch.randn(2, 6, 7, 8, dtype=torch.float64)
     kernels, coefficients = bases_of(layer)
     expected = 0

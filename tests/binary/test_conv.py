@@ -49,11 +49,11 @@ def reference_conv(
 
 def reference_scale(name: str, layer: BinaryConv2d) -> np.ndarray:
     weight = layer.weight.detach().numpy()
-    if name == "rbcn":
-        return layer.rectification.detach().numpy().ravel()
+    if name.startswith("rbcn"):
+        return layer.rectification.detach().numpy()
     if name == "bnn":
-        return np.ones(len(weight))
-    return np.abs(weight).reshape(len(weight), -1).mean(1)
+        return np.ones((len(weight), 1, 1, 1))
+    return np.abs(weight).mean((1, 2, 3), keepdims=True)
 
 
 def make_layer(name: str, seed: int, **shape: int) -> BinaryConv2d:
@@ -61,7 +61,7 @@ def make_layer(name: str, seed: int, **shape: int) -> BinaryConv2d:
     layer = BinaryConv2d(6, 4, 3, method=name, **shape).double()
     torch.nn.init.normal_(layer.weight, std=0.7)
     torch.nn.init.normal_(layer.shift, std=0.2)
-    if name == "rbcn":
+    if name.startswith("rbcn"):
         torch.nn.init.uniform_(layer.rectification, -0.5, 1.0)
     return layer
 
@@ -86,8 +86,8 @@ def test_forward(name: str, shape: dict[str, int], training: bool) -> None:
     x = np.random.default_rng(2).normal(size=(2, 6, 7, 5))
     full = {"stride": 1, "padding": 0, "dilation": 1, "groups": 1, "pad_value": 0, **shape}
     bits = signs(x + layer.shift.detach().numpy()[:, None, None])
-    expected = reference_conv(bits, signs(layer.weight.detach().numpy()), **full)
-    expected *= reference_scale(name, layer)[:, None, None]
+    weight = signs(layer.weight.detach().numpy()) * reference_scale(name, layer)
+    expected = reference_conv(bits, weight, **full)
     np.testing.assert_allclose(layer(torch.from_numpy(x)).detach().numpy(), expected, atol=1e-12)
 
 
@@ -105,34 +105,37 @@ def test_gradients(name: str) -> None:
     shifted = x_values + layer.shift.detach().numpy()[:, None, None]
     used_x = signs(shifted) if method.is_binary else shifted
     used_w = signs(w) if method.is_binary else w
-    scale = reference_scale(name, layer) if method.is_binary else np.ones(4)
+    scale = reference_scale(name, layer) if method.is_binary else np.ones((4, 1, 1, 1))
+    scale = np.broadcast_to(scale, (4, 1, 3, 3))
     grad_kernel = np.zeros_like(w)
     grad_input = np.zeros_like(x_values)
     for i, j in itertools.product(range(3), range(3)):
         patch = used_x[0, :, i : i + 3, j : j + 3]
         grad_kernel[:, :, i, j] = np.einsum("ohw,chw->oc", incoming[0], patch)
         grad_input[0, :, i : i + 3, j : j + 3] += np.einsum(
-            "ohw,oc->chw", incoming[0] * scale[:, None, None], used_w[:, :, i, j]
+            "ohw,oc->chw", incoming[0] * scale[:, :, i, j, None], used_w[:, :, i, j]
         )
-    per_scale = (grad_kernel * used_w).reshape(4, -1).sum(1)
+    axes = (1,) if method.scale == "learned_taps" else (1, 2, 3)
+    per_scale = (grad_kernel * used_w).sum(axes, keepdims=True)
     if method.is_binary:
-        grad_weight = grad_kernel * scale[:, None, None, None]
+        grad_weight = grad_kernel * scale
         grad_weight *= ESTIMATOR_SLOPES[method.weight](w)
         grad_input *= ESTIMATOR_SLOPES[method.activation](shifted)
         if method.scale == "mean":
-            grad_weight += per_scale[:, None, None, None] * signs(w) / w[0].size
+            grad_weight += per_scale * signs(w) / w[0].size
     else:
         grad_weight = grad_kernel
 
     np.testing.assert_allclose(layer.weight.grad.numpy(), grad_weight, atol=1e-10)
     np.testing.assert_allclose(x.grad.numpy(), grad_input, atol=1e-10)
     np.testing.assert_allclose(layer.shift.grad.numpy(), grad_input[0].sum((1, 2)), atol=1e-10)
-    if name == "rbcn":
-        np.testing.assert_allclose(layer.rectification.grad.numpy().ravel(), per_scale, atol=1e-10)
+    if name.startswith("rbcn"):
+        np.testing.assert_allclose(layer.rectification.grad.numpy(), per_scale, atol=1e-10)
 
 
-def test_kernel_loss_and_its_gradient() -> None:
-    layer = make_layer("rbcn", 5)
+@pytest.mark.parametrize("name", ["rbcn", "rbcn_matrix"])
+def test_kernel_loss_and_its_gradient(name: str) -> None:
+    layer = make_layer(name, 5)
     loss = layer.kernel_loss()
     loss.backward()
     w = layer.weight.detach().numpy()
@@ -141,8 +144,9 @@ def test_kernel_loss_and_its_gradient() -> None:
     np.testing.assert_allclose(loss.item(), 0.5 * (error**2).sum(), rtol=1e-12)
     slope = ESTIMATOR_SLOPES["polynomial"](w)
     np.testing.assert_allclose(layer.weight.grad.numpy(), error * (1 - c * slope), atol=1e-12)
-    expected_c = -(error * signs(w)).sum((1, 2, 3))
-    np.testing.assert_allclose(layer.rectification.grad.numpy().ravel(), expected_c, atol=1e-12)
+    axes = (1, 2, 3) if name == "rbcn" else (1,)
+    expected_c = -(error * signs(w)).sum(axes, keepdims=True)
+    np.testing.assert_allclose(layer.rectification.grad.numpy(), expected_c, atol=1e-12)
 
 
 def test_kernel_loss_sums_over_the_layers_that_ask_for_it() -> None:
@@ -164,6 +168,11 @@ def test_folded_constants_give_the_layer_bit_for_bit(name: str) -> None:
     bits = np.where(x.numpy() >= folded["threshold"].numpy()[:, None, None], 1, -1)
     weights = folded["signs"].numpy()
     assert set(np.unique(weights)) == {-1, 1} and folded["signs"].dtype == torch.int8
+    if name == "rbcn_matrix":  # a sum of floats, in an order of its own
+        scale = folded["scale"].numpy().reshape(3, 3, 8).transpose(2, 0, 1)[:, None]
+        expected = reference_conv(bits, weights * scale, 1, 1, 1, 1, 0)
+        np.testing.assert_allclose(layer(x).detach().numpy(), expected, rtol=0, atol=1e-5)
+        return
     dots = reference_conv(bits, weights, 1, 1, 1, 1, 0).astype(np.float32)
     expected = dots * folded["scale"].numpy()[:, None, None]
     assert np.array_equal(layer(x).detach().numpy(), expected)

@@ -42,6 +42,24 @@ def integer_dots(model: PackedModel, step: Step, x: Tensor) -> Tensor:
     return F.conv2d(signs, weight.float(), **geometry)
 
 
+def _sum_of_taps(model: PackedModel, step: Step, x: Tensor) -> Tensor:
+    """Sum of a step of one plane and base whose taps have scales of their own."""
+    bits = model.tensor(step, "bits")
+    scale = torch.from_numpy(np.array(model.tensor(step, "scale")))  # 1, 1, taps, O
+    weight = torch.from_numpy(unpack_bits(bits, _group_channels(step))).float()
+    signs = torch.where(x >= _vector(model, step, "threshold"), 1.0, -1.0)
+    total = torch.zeros(())
+    for i, j in np.ndindex(*bits.shape[:2]):
+        alone = torch.zeros_like(weight)
+        alone[:, :, i, j] = weight[:, :, i, j]
+        total = (
+            total
+            + F.conv2d(signs, alone, **_geometry(step))
+            * scale[0, 0, i * bits.shape[1] + j, :, None, None]
+        )
+    return total
+
+
 def unpack_bits(bits: np.ndarray, channels: int) -> np.ndarray:
     """Signs (O, C, KH, KW) of packed bits (KH, KW, words, O), read one at a time."""
     rows, columns, _, outputs = bits.shape
@@ -64,6 +82,8 @@ def run_step(model: PackedModel, step: Step, inputs: list[Tensor]) -> Tensor:
             total = F.conv2d(x - attrs["offset"], weight.float(), **_geometry(step))
             return _epilogue(model, step, total, inputs[1:])
         case "binary_conv":
+            if model.tensor(step, "scale").ndim > 1:
+                return _epilogue(model, step, _sum_of_taps(model, step, x), inputs[1:])
             return _epilogue(model, step, integer_dots(model, step, x), inputs[1:])
         case "avg_pool":
             return F.avg_pool2d(x, **_pool(step), count_include_pad=False)
@@ -90,7 +110,9 @@ def run_step(model: PackedModel, step: Step, inputs: list[Tensor]) -> Tensor:
 
 
 def _epilogue(model: PackedModel, step: Step, total: Tensor, residuals: list[Tensor]) -> Tensor:
-    y = total * _vector(model, step, "scale") + _vector(model, step, "bias")
+    if model.tensor(step, "scale").ndim == 1:
+        total = total * _vector(model, step, "scale")
+    y = total + _vector(model, step, "bias")
     for residual in residuals:
         assert residual.shape == y.shape
         y = y + residual

@@ -27,7 +27,7 @@ def randomize(network: nn.Module, seed: int) -> nn.Module:
             if isinstance(module, BinaryConv2d):
                 normal(module.weight, 0, 0.1)
                 normal(module.shift, 0, 0.3)
-                if module.method.scale == "learned":
+                if hasattr(module, "rectification"):
                     normal(module.rectification, 0.1, 0.1)
             elif isinstance(module, ABCConv2d):
                 normal(module.weight, 0.02, 0.1)
