@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from statistics import median
 from time import perf_counter
 from typing import NamedTuple
@@ -50,20 +49,20 @@ class Runner:
         threads: Threads that share the work; the result does not depend on their number.
 
     Raises:
-        UsageError: ``batch`` or ``threads`` is less than 1.
-        ModelError: The images are too small for the network.
+        UsageError: ``batch``, ``threads`` or a side of the images is less than 1.
+        ModelError: The images are too small for the network, or need more memory than there is.
     """
 
     def __init__(
         self, model: PackedModel, *, batch: int, size_hw: tuple[int, int], threads: int = 1
     ) -> None:
-        for name, value in (("batch", batch), ("threads", threads)):
+        sides = (("height", size_hw[0]), ("width", size_hw[1]))
+        for name, value in (("batch", batch), ("threads", threads), *sides):
             if value < 1:
                 raise UsageError(f"{name}: expected at least 1, got {value}")
         self.model = model
         self._plan = make_plan(model, batch, size_hw)
         self._workers = Workers(self._plan.tasks, threads)
-        self._lock = threading.Lock()
         self._warm_up()
 
     def __call__(self, images: np.ndarray) -> dict[str, np.ndarray]:
@@ -80,7 +79,7 @@ class Runner:
             FrameError: The images have another shape or dtype.
         """
         self._check(images)
-        with self._lock:
+        with self._workers.lock:
             np.copyto(self._plan.image, images)
             self._workers.run()
         return dict(self._plan.outputs)
@@ -105,7 +104,7 @@ class Runner:
         """
         self._check(images)
         runs = []
-        with self._lock:
+        with self._workers.lock:
             for _ in range(repeats):
                 start = perf_counter()
                 np.copyto(self._plan.image, images)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -247,27 +251,93 @@ def test_chains_of_signs(data: st.DataObject) -> None:
 
 
 def test_runners_in_threads_do_not_mix() -> None:
-    model = residual_network()
-    inputs = [images(1, (95, 95), seed) for seed in range(2)]
-    runners = [Runner(model, batch=1, size_hw=(95, 95)) for _ in inputs]
-    alone = [
-        {k: v.copy() for k, v in runner(x).items()}
-        for runner, x in zip(runners, inputs, strict=True)
+    """Four runners of two networks, two of them with helpers, in four threads at once."""
+    cases = [
+        (network(), images(1, (95, 95), seed), threads)
+        for seed, (network, threads) in enumerate(product((residual_network, alexnet), (1, 2)))
     ]
-    wrong: list[int] = []
+    runners = [Runner(model, batch=1, size_hw=(95, 95), threads=n) for model, _, n in cases]
+    alone = [_copied(runner(x)) for runner, (_, x, _) in zip(runners, cases, strict=True)]
 
     def work(index: int) -> None:
-        for _ in range(20):
-            for name, array in runners[index](inputs[index]).items():
-                if not np.array_equal(array, alone[index][name]):
-                    wrong.append(index)
+        for _ in range(10):
+            _assert_same(runners[index](cases[index][1]), alone[index])
 
-    workers = [threading.Thread(target=work, args=(index,)) for index in range(2)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-    assert not wrong
+    _in_threads(work, range(4))
+
+
+def test_one_runner_called_from_several_threads() -> None:
+    """Helpers serve whichever thread calls; a result is valid until the next call."""
+    runner = Runner(residual_network(), batch=1, size_hw=(95, 95), threads=2)
+    inputs = [images(1, (95, 95), seed) for seed in range(3)]
+    alone = [_copied(runner(x)) for x in inputs]
+    turn = threading.Lock()
+
+    def work(index: int) -> None:
+        for _ in range(10):
+            with turn:
+                _assert_same(runner(inputs[index]), alone[index])
+
+    _in_threads(work, range(3))
+
+
+def test_runners_are_made_in_several_threads_at_once() -> None:
+    """Planning shares nothing either: neither buffers nor half compiled kernels."""
+    x = images(1, (95, 95))
+    truth = _copied(Runner(residual_network(), batch=1, size_hw=(95, 95))(x))
+
+    def work(_: int) -> None:
+        for _ in range(3):
+            _assert_same(Runner(residual_network(), batch=1, size_hw=(95, 95))(x), truth)
+
+    _in_threads(work, range(4))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_forked_process_plans_anew_and_does_not_hang(threads: int) -> None:
+    code = f"""
+import os, signal, sys
+import numpy as np
+from binvision.runtime import Runner
+from tests.support.networks import residual_network
+signal.alarm(100)
+x = np.random.default_rng(0).integers(0, 256, (1, 63, 63, 3), dtype=np.uint8)
+model = residual_network()
+runner = Runner(model, batch=1, size_hw=(63, 63), threads={threads})
+truth = {{k: v.copy() for k, v in runner(x).items()}}
+child = os.fork()
+if child == 0:
+    signal.alarm(60)
+    for again in (runner, Runner(model, batch=1, size_hw=(63, 63), threads={threads})):
+        for name, array in again(x).items():
+            assert np.array_equal(array, truth[name]), name
+    sys.exit(0)
+_, status = os.waitpid(child, 0)
+print("child", os.waitstatus_to_exitcode(status))
+assert all(np.array_equal(v, truth[k]) for k, v in runner(x).items())
+"""
+    root = Path(__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code], cwd=root, capture_output=True, text=True
+    )
+    assert done.stdout == "child 0\n", done.stdout + done.stderr
+    assert done.returncode == 0, done.stderr
+
+
+def _copied(outputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {name: array.copy() for name, array in outputs.items()}
+
+
+def _assert_same(outputs: dict[str, np.ndarray], truth: dict[str, np.ndarray]) -> None:
+    for name, array in outputs.items():
+        np.testing.assert_array_equal(array, truth[name])
+
+
+def _in_threads(work: Callable[[int], None], indices: range) -> None:
+    """Run ``work`` of each index in a thread of its own; pass on what went wrong."""
+    with ThreadPoolExecutor(len(indices)) as pool:
+        list(pool.map(work, indices))
 
 
 def test_helper_threads_end_with_the_runner() -> None:
@@ -342,6 +412,36 @@ def test_counts_must_be_positive(name: str) -> None:
         Runner(small_model(), **{"batch": 1, "size_hw": (63, 63), name: 0})
 
 
+@pytest.mark.parametrize("size_hw", [(0, 63), (63, 0), (-1, -1)])
+def test_images_without_pixels(size_hw: tuple[int, int]) -> None:
+    with pytest.raises(UsageError, match="(height|width): expected at least 1, got (0|-1)"):
+        Runner(small_model(), batch=1, size_hw=size_hw)
+
+
+def test_more_images_than_any_memory() -> None:
+    expected = r"model small: 1000000000 images of 63x63 pixels need \d+.\d GiB, expected at most"
+    with pytest.raises(ModelError, match=expected):
+        Runner(small_model(), batch=10**9, size_hw=(63, 63))
+
+
+def test_padding_that_needs_more_tables_than_any_memory() -> None:
+    """A small file can ask for a table of every tap at every place."""
+    net = NetworkBuilder()
+    x = net.conv("image", 1, 1)
+    model = net.model(net.binary_conv(x, 64, 200, padding=256, per_tap=True))
+    with pytest.raises(ModelError, match="images of 50x50 pixels need .* GiB, expected at most"):
+        Runner(model, batch=1, size_hw=(50, 50))
+
+
+def test_a_system_that_refuses_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("binvision.runtime.draft.aligned_zeros", refuse)
+    with pytest.raises(ModelError, match="there is not enough memory for 1 images of 63x63 pixels"):
+        Runner(small_model(), batch=1, size_hw=(63, 63))
+
+
 def test_image_smaller_than_the_network() -> None:
     with pytest.raises(ModelError, match=r"step 'conv0' \(conv\): its input of 7x50 pixels is sma"):
         Runner(residual_network(), batch=1, size_hw=(7, 50))
@@ -358,7 +458,7 @@ def test_first_run_says_that_it_compiles(tmp_path: Path) -> None:
     for expected in (r"binvision: compiling kernels for this CPU, first run only: .", ""):
         done = subprocess.run(
             [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True,
-            env={"NUMBA_CACHE_DIR": str(tmp_path), "PYTHONPATH": str(root), "PATH": ""},
+            env={**os.environ, "NUMBA_CACHE_DIR": str(tmp_path), "PYTHONPATH": str(root)},
         )  # fmt: skip
         assert done.stdout == ""
         assert done.stderr.startswith(expected) if expected else not done.stderr
