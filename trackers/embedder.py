@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from binvision.errors import ModelTaskError
+from binvision.errors import ModelError, ModelTaskError
 from binvision.trackers.settings import SiamFCSettings
 
 if TYPE_CHECKING:
     from binvision.runtime import Runner
 
-__all__ = ["TASK", "Embedder", "PackedEmbedder"]
+__all__ = ["TASK", "Embedder", "PackedEmbedder", "response_side"]
 
 TASK = "tracking/siamfc"
 
@@ -38,6 +38,21 @@ class Embedder(Protocol):
             (N, h, w, C) float32; may be overwritten by the next call.
         """
         ...
+
+
+def response_side(exemplar: NDArray[np.float32], features: NDArray[np.float32]) -> int:
+    """Side in cells of the response of an exemplar (k, k, C) in features (N, h, h, C).
+
+    Raises:
+        ModelError: The features are smaller than the exemplar.
+    """
+    side = features.shape[1] - exemplar.shape[0] + 1
+    if side < 1:
+        raise ModelError(
+            f"the network gives {features.shape[1]} cells for a search crop, fewer than the "
+            f"{exemplar.shape[0]} of an exemplar; the model's settings do not fit its network"
+        )
+    return side
 
 
 class PackedEmbedder:
@@ -68,7 +83,11 @@ class PackedEmbedder:
         self._runners: dict[tuple[int, ...], Runner] = {}
 
     def prepare(self) -> None:
-        """Plan and warm both branches and their correlation, so that no frame waits for it."""
+        """Plan and warm both branches and their correlation, so that no frame waits for it.
+
+        Raises:
+            ModelError: The sizes in the settings do not fit the network.
+        """
         from binvision.kernels import correlate
         from binvision.runtime.warming import announced_compilation
 
@@ -78,7 +97,7 @@ class PackedEmbedder:
         kept = np.ascontiguousarray(exemplar[: settings.exemplar_crop, : settings.exemplar_crop])
         size = settings.search_size
         search = self.embed(np.zeros((settings.scale_count, size, size, 3), np.uint8))
-        side = search.shape[1] - kept.shape[0] + 1
+        side = response_side(kept, search)
         with announced_compilation():
             correlate(kept, search, np.empty((len(search), side, side), np.float32))
 

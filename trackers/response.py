@@ -14,6 +14,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from binvision.errors import ModelError
+from binvision.trackers.settings import MAX_SIDE
+
 __all__ = ["Peak", "PeakFinder"]
 
 _REACH = 1  # cells around the coarse maximum in which the fine one is sought
@@ -44,7 +47,15 @@ class PeakFinder:
             side: Side of a response, cells.
             up: Factor of the up-sampling.
             window_influence: Weight of the cosine window against the response, 0..1.
+
+        Raises:
+            ModelError: The up-sampled response is beyond any use.
         """
+        if side * up > MAX_SIDE:
+            raise ModelError(
+                f"a response of {side} cells, up-sampled by {up}, is {side * up} wide, expected "
+                f"at most {MAX_SIDE}; the model's settings do not fit its network"
+            )
         self._side, self._up, self._influence = side, up, window_influence
         fine = np.hanning(side * up)
         # The window is divided by its sum, as the response will be, so that the influence weighs

@@ -8,8 +8,11 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from binvision.errors import ModelFileError
+from binvision.runtime.faults import show
 
-__all__ = ["SiamFCSettings"]
+__all__ = ["MAX_SIDE", "SiamFCSettings"]
+
+MAX_SIDE = 4096  # of crops in pixels, and of up-sampled responses: far beyond any tracker
 
 
 @dataclass(frozen=True)
@@ -27,9 +30,9 @@ class SiamFCSettings:
         stride: Pixels of the crop between two cells of a feature map.
         exemplar_size: Side of the exemplar crop, pixels.
         search_size: Side of the search crop, pixels.
-        context: Margin around the target, as a part of width + height; 0.5 in the paper.
-        scale_step: Ratio between two neighbouring scales, > 1.
-        scale_count: Number of scales in a frame, odd.
+        context: Margin around the target, as a part of width + height, 0..10; 0.5 in the paper.
+        scale_step: Ratio between two neighbouring scales, > 1, at most 2.
+        scale_count: Number of scales in a frame, odd, at most 99.
         scale_penalty: Factor on the response of changed scales, in 0..1.
         scale_lr: How much of the scale found is taken over in a frame, in 0..1.
         window_influence: Weight of the cosine window against the response, in 0..1.
@@ -78,13 +81,13 @@ class SiamFCSettings:
         for name, value in values.items():
             if not _is_number(value):
                 raise ModelFileError(
-                    f"{where}: tracking setting {name} = {value!r} is not a number"
+                    f"{where}: tracking setting {name} = {show(value)} is not a number"
                 )
         settings = cls(**values)
         for name, holds in settings._conditions().items():
             if not holds:
-                value = getattr(settings, name)
-                raise ModelFileError(f"{where}: tracking setting {name} = {value!r} out of range")
+                value = show(getattr(settings, name))
+                raise ModelFileError(f"{where}: tracking setting {name} = {value} out of range")
         return settings
 
     @property
@@ -95,21 +98,22 @@ class SiamFCSettings:
 
     def _conditions(self) -> dict[str, bool]:
         wholes = ("exemplar_crop", "stride", "exemplar_size", "search_size", "response_up")
-        conditions = {name: _is_whole(getattr(self, name)) for name in wholes}
+        conditions = {name: _is_whole(getattr(self, name), MAX_SIDE) for name in wholes}
         for name in ("scale_penalty", "scale_lr", "window_influence"):
             conditions[name] = 0 <= getattr(self, name) <= 1
         conditions["response_scale"] = self.response_scale > 0
-        conditions["context"] = self.context >= 0
-        conditions["scale_step"] = self.scale_step > 1
-        conditions["scale_count"] = _is_whole(self.scale_count) and self.scale_count % 2 == 1
+        conditions["context"] = 0 <= self.context <= 10
+        conditions["scale_step"] = 1 < self.scale_step <= 2
+        conditions["scale_count"] = _is_whole(self.scale_count, 99) and self.scale_count % 2 == 1
         conditions["lost_threshold"] = 0 <= self.lost_threshold <= self.found_threshold
         conditions["found_threshold"] = self.found_threshold <= 1
         return conditions
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    # A comparison, because a whole number may be too large for math.isfinite.
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < math.inf
 
 
-def _is_whole(value: object) -> bool:
-    return isinstance(value, int) and value > 0
+def _is_whole(value: object, most: int) -> bool:
+    return isinstance(value, int) and 0 < value <= most

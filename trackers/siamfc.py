@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from binvision.errors import BoxError, FrameError, ModelError, UsageError
-from binvision.trackers.embedder import Embedder, PackedEmbedder
+from binvision.trackers.embedder import Embedder, PackedEmbedder, response_side
 from binvision.trackers.geometry import Window, context_side, crop_square, mean_colour
 from binvision.trackers.response import Peak, PeakFinder
 from binvision.trackers.settings import SiamFCSettings
@@ -31,6 +31,7 @@ from binvision.trackers.settings import SiamFCSettings
 __all__ = ["Timings", "TrackResult", "Tracker"]
 
 _SIDE_LIMITS = (0.2, 5.0)  # how far the target may shrink and grow, against its first size
+_BOX_LIMITS = (0.01, 100)  # least side of a box in pixels, greatest in sides of the frame
 _SPACING = 0.6  # distance of two places searched for a lost target, in sides of a search crop
 
 
@@ -151,6 +152,7 @@ class Tracker:
         Raises:
             UsageError: ``init`` has not been called.
             FrameError: The frame has another size, type or number of channels.
+            ModelError: The network's output is not finite, or smaller than the exemplar.
         """
         if self._size_hw is None:
             raise UsageError("update() before init(): call init(frame, box_xywh) with a first box")
@@ -222,8 +224,14 @@ class Tracker:
         features = self._embedder.embed(crops)
         embedded = perf_counter()
         logits = self._search.correlate(self._exemplar, features)
-        logits *= self._settings.response_scale
-        logits += self._settings.response_bias
+        with np.errstate(over="ignore", invalid="ignore"):  # looked for below
+            logits *= self._settings.response_scale
+            logits += self._settings.response_bias
+        if not np.isfinite(logits).all():
+            raise ModelError(
+                "the network's response is not finite: the model's numbers are far beyond those "
+                "of any trained network; fetch it again or export it again"
+            )
         self.timings.crop += cropped - started
         self.timings.network += embedded - cropped
         self.timings.post += perf_counter() - embedded
@@ -269,7 +277,7 @@ class _SearchBuffers:
         self, exemplar: NDArray[np.float32], features: NDArray[np.float32]
     ) -> NDArray[np.float32]:
         """Correlate (k, k, C) with (N, h, w, C): (N, h - k + 1, w - k + 1), overwritten later."""
-        side = features.shape[1] - exemplar.shape[0] + 1
+        side = response_side(exemplar, features)
         if self._responses.shape[1] != side:
             settings = self._settings
             self._responses = np.empty((settings.scale_count, side, side), np.float32)
@@ -326,6 +334,12 @@ def _checked_box(box_xywh: Sequence[float], size_hw: tuple[int, int]) -> tuple[f
     if w <= 0 or h <= 0:
         raise BoxError(f"box {x:g},{y:g},{w:g},{h:g}: has no area; width and height must be > 0")
     height, width = size_hw
+    least, most = _BOX_LIMITS[0], _BOX_LIMITS[1] * max(width, height)
+    if min(w, h) < least or max(w, h) > most:
+        raise BoxError(
+            f"box {x:g},{y:g},{w:g},{h:g}: width and height must be {least:g} to {most:g} pixels "
+            f"in a frame of {width}x{height}"
+        )
     if x >= width or y >= height or x + w <= 0 or y + h <= 0:
         raise BoxError(
             f"box {x:g},{y:g},{w:g},{h:g}: lies outside the frame of {width}x{height} pixels"

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 
 from binvision.kernels.layout import aligned_zeros
 
-__all__ = ["BufferPool"]
+__all__ = ["BufferPool", "memory_bytes"]
+
+_UNKNOWN = 2**40  # where the system does not tell
+
+
+def memory_bytes() -> int:
+    """Return how much memory this machine has."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):  # not POSIX
+        return _UNKNOWN
 
 
 class BufferPool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from binvision import kernels
@@ -29,6 +31,7 @@ def plan_binary_conv(draft: Draft, number: int, step: Step) -> None:
     weight = draft.model.tensor(step, "bits")
     window, out_hw = _window(step, weight), draft.shapes[step.output][:2]
     pad_value = step.attrs.get("pad_value", 0)
+    draft.check_memory(_padding_bytes(draft, step, weight, out_hw))
     if is_sum(draft.model, step):
         by_base = weight.reshape(-1, *window.size, *weight.shape[2:])
         form = (len(bits.packings), draft.model.tensor(step, "scale").shape[2] > 1)
@@ -42,6 +45,17 @@ def plan_binary_conv(draft: Draft, number: int, step: Step) -> None:
         _bits_to_bits(draft, number, step, taps, weights, sums)
         return
     _convolution(draft, number, step, bits.words, bits.picture, window, taps, weights, sums)
+
+
+def _padding_bytes(draft: Draft, step: Step, weight: np.ndarray, out_hw: tuple[int, int]) -> int:
+    """Bound the memory of the tables that make zero padding exact.
+
+    They have an entry for each set of taps outside the picture, and hardly a network has more
+    than nine; with padding as wide as the format allows it is many thousands.
+    """
+    kinds = math.prod(min(out_hw[axis], 2 * step.attrs["padding"][axis] + 2) for axis in (0, 1))
+    terms = draft.model.tensor(step, "scale").size // weight.shape[3]
+    return kinds * (4 * terms * weight.shape[3] + 8 * math.prod(weight.shape[:2]))
 
 
 def _pack(draft: Draft, number: int, step: Step) -> None:

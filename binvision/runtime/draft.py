@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from binvision.errors import ModelError
 from binvision.kernels import layout
 from binvision.kernels.layout import aligned_copy, aligned_zeros
-from binvision.runtime.buffers import BufferPool
+from binvision.runtime.buffers import BufferPool, memory_bytes
 from binvision.runtime.fusion import fuse
 from binvision.runtime.model import PackedModel, Step
 from binvision.runtime.shapes import infer_shapes
@@ -84,7 +86,7 @@ class Draft:
         self.fusion = fuse(self.model)
         self.pool = BufferPool()
         self.image_name = self.model.input["name"]
-        self.image = self.persistent(int(np.prod(self.shapes[self.image_name])), "uint8")
+        self.image = self.persistent(math.prod(self.shapes[self.image_name]), "uint8")
         self.bits = {
             number: self._bit_picture(step)
             for number, step in enumerate(self.model.steps)
@@ -93,15 +95,36 @@ class Draft:
 
     def persistent(self, elements_per_image: int, dtype: str) -> np.ndarray:
         """Return zeros that no other value ever uses, with room for reads beyond the end."""
-        buffer = aligned_zeros(self.batch * elements_per_image + _SLACK, dtype)
+        elements = self.batch * elements_per_image + _SLACK
+        self.check_memory(elements * np.dtype(dtype).itemsize)
+        buffer = aligned_zeros(elements, dtype)
         self.bytes += buffer.nbytes
         return buffer
+
+    def check_memory(self, wanted: int) -> None:
+        """Refuse ``wanted`` more bytes where the machine cannot have them.
+
+        Sizes come from files and from callers, and an operating system may promise memory that
+        it does not have, and end the process when it is used.
+
+        Raises:
+            ModelError: The network needs more than the machine's memory.
+        """
+        total, most = self.bytes + self.pool.bytes + wanted, memory_bytes()
+        if total > most:
+            height, width = self.size_hw
+            raise ModelError(
+                f"model {self.model.name}: {self.batch} images of {height}x{width} pixels need "
+                f"{total / 2**30:.1f} GiB, expected at most this machine's {most / 2**30:.1f} GiB; "
+                f"give smaller images, or fewer at once"
+            )
 
     def output(self, step: Step) -> np.ndarray:
         """Return memory for the floats of a step, empty where nobody reads them."""
         if step.output not in self.fusion.last_float_use:
             return np.zeros(0, np.float32)
-        elements = self.batch * int(np.prod(self.shapes[step.output]))
+        elements = self.batch * math.prod(self.shapes[step.output])
+        self.check_memory(4 * elements)
         self.floats[step.output] = self.pool.take(step.output, elements)
         return self.floats[step.output]
 

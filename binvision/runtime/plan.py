@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from binvision.errors import ModelError
 from binvision.runtime.convolutions import plan_binary_conv, plan_conv
 from binvision.runtime.draft import Draft, Task
 from binvision.runtime.elementwise import (
@@ -69,12 +70,18 @@ def make_plan(
         vector: Use the vector kernels; without, plain loops with the same results.
 
     Raises:
-        ModelError: The images are too small for the network.
+        ModelError: The images are too small for the network, or need more memory than there is.
     """
-    draft = Draft(model, batch, size_hw, vector)
-    for number, step in enumerate(model.steps):
-        _PLANNERS[step.op](draft, number, step)
-        draft.free(number)
+    try:
+        draft = Draft(model, batch, size_hw, vector)
+        for number, step in enumerate(model.steps):
+            _PLANNERS[step.op](draft, number, step)
+            draft.free(number)
+    except MemoryError:
+        raise ModelError(
+            f"model {model.name}: there is not enough memory for {batch} images of "
+            f"{size_hw[0]}x{size_hw[1]} pixels; give smaller images, or fewer at once"
+        ) from None
     outputs = {
         name: draft.floats[name].reshape(batch, *draft.shapes[name]) for name in model.outputs
     }

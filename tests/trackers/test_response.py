@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
+from binvision.errors import ModelError
 from binvision.trackers.response import Peak, PeakFinder
 
 SIDE, UP = 21, 16
@@ -109,3 +110,8 @@ def test_a_flat_response_gives_the_centre() -> None:
         np.zeros((3, SIDE, SIDE), np.float32), EQUAL, windowed=True
     )
     assert peak.offset_xy == pytest.approx((0, 0), abs=0.5 / UP + 1e-9)
+
+
+def test_a_response_that_would_be_too_large() -> None:
+    with pytest.raises(ModelError, match="a response of 300 cells, up-sampled by 16, is 4800 wide"):
+        PeakFinder(300, 16, 0.2)

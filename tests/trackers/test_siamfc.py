@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from binvision.errors import BoxError, FrameError, UsageError
+from binvision.errors import BoxError, FrameError, ModelError, UsageError
 from binvision.media import overlaps
 from binvision.trackers import Tracker, TrackResult
 from tests.support.footage import moving_patch, texture
@@ -171,6 +171,8 @@ def test_time_is_taken_by_stage() -> None:
         ((10, float("nan"), 20, 20), "expected four finite numbers"),
         ((10, 10, float("inf"), 20), "expected four finite numbers"),
         ((10, 10, 20), "expected four finite numbers"),
+        ((10, 10, 1e-9, 20), "width and height must be 0.01 to 32000 pixels in a frame of 320x240"),
+        ((-1e300, -1e300, 2e300, 2e300), "width and height must be 0.01 to 32000 pixels"),
     ],
 )
 def test_boxes_that_mean_nothing(box: tuple, message: str) -> None:
@@ -209,6 +211,28 @@ def test_frames_that_are_none(frame: Any, message: str) -> None:
 def test_update_before_init_says_what_to_call() -> None:
     with pytest.raises(UsageError, match=r"update\(\) before init\(\): call init\(frame, box_xywh"):
         Tracker(NumpyEmbedder()).update(texture(240, 320, 0))
+
+
+@pytest.mark.parametrize("box", [(9, 9, 0.01, 32000), (-15000, -15000, 32000, 32000)])
+def test_boxes_at_the_limits_are_taken(box: tuple) -> None:
+    assert np.isfinite(boxes_of(follow([texture(240, 320, 7)] * 3, box))).all()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e38])
+def test_features_beyond_all_measure(value: float) -> None:
+    class Broken(NumpyEmbedder):
+        def embed(self, images: np.ndarray) -> np.ndarray:
+            return np.full_like(super().embed(images), value)
+
+    tracker = Tracker(Broken())
+    tracker.init(texture(240, 320, 0), (20, 20, 30, 30))
+    with pytest.raises(ModelError, match="the network's response is not finite: the model's num"):
+        tracker.update(texture(240, 320, 0))
+
+
+def test_a_search_crop_smaller_than_the_exemplar() -> None:
+    with pytest.raises(ModelError, match="gives 5 cells for a search crop, fewer than the 9 of an"):
+        follow([texture(240, 320, 0)] * 2, (20, 20, 30, 30), search_size=49)
 
 
 @pytest.mark.parametrize("box", [(100.5, 80.25, 1, 1), (0, 0, 320, 240), (-20, 30, 60, 200)])
