@@ -19,7 +19,7 @@ from binvision.kernels.elementwise import (
     subtract_offset,
 )
 from binvision.kernels.isa import has_dot4, isa
-from binvision.kernels.jit import announce_compilation
+from binvision.kernels.jit import announce_compilation, code_is_kept
 from binvision.kernels.pack import pack_signs
 from binvision.kernels.pooling import pool
 from binvision.kernels.terms import convolve_terms
@@ -30,6 +30,7 @@ __all__ = [
     "affine_prelu",
     "announce_compilation",
     "clip",
+    "code_is_kept",
     "convolve",
     "convolve_terms",
     "convolve_to_bits",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from numba import njit
 from numba.core import event
 from numba.core.caching import FunctionCache
 
-__all__ = ["announce_compilation", "kernel"]
+__all__ = ["announce_compilation", "code_is_kept", "kernel"]
 
 
 def _source_digest() -> str:
@@ -30,11 +30,36 @@ class _KernelCache(FunctionCache):
     """numba's cache on disk, aware of every file that a kernel is made from.
 
     numba renews an entry when the function's own file changes. Kernels inline code from their
-    neighbours, so a change there must renew them too.
+    neighbours, so a change there must renew them too. Where a file of the cache is damaged or
+    cannot be written, the kernel is compiled and nothing else happens.
     """
 
     def _index_key(self, sig: Any, codegen: Any) -> Any:
         return (*super()._index_key(sig, codegen), _DIGEST)
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """Return the compiled code of a signature, or None."""
+        try:
+            return super().load_overload(sig, target_context)
+        except Exception:  # whatever unpickling says of a file that was cut short or overwritten
+            with suppress(OSError):
+                self.flush()
+            return None
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        """Keep the compiled code of a signature if possible."""
+        try:
+            super().save_overload(sig, data)
+        except OSError:  # rights or space are gone
+            _unkept.add(str(sig))
+
+
+_unkept: set[str] = set()  # what could not be written to a cache
+
+
+def code_is_kept() -> bool:
+    """Tell whether all compiled code so far is kept on disk for the next start."""
+    return not _unkept
 
 
 def kernel(function: Callable[..., Any]) -> Any:
@@ -47,7 +72,7 @@ def kernel(function: Callable[..., Any]) -> Any:
     try:
         dispatcher._cache = _KernelCache(function)
     except RuntimeError:  # numba's "no locator available": no folder to cache in
-        pass
+        _unkept.add(function.__name__)
     return dispatcher
 
 

@@ -16,6 +16,7 @@ import pytest
 
 from binvision.media import open_source, overlaps, read_boxes
 from tests.support.footage import texture, write_images, write_video
+from tests.support.patience import patience
 from tests.support.tracking_models import write_tracker
 
 COMMAND = [sys.executable, "-m", "binvision"]
@@ -27,7 +28,7 @@ posix_only = pytest.mark.skipif(sys.platform == "win32", reason="signals and lim
 def run(*arguments: str | Path, **options: object) -> subprocess.CompletedProcess[str]:
     command = [*COMMAND, *map(str, arguments)]
     return subprocess.run(
-        command, capture_output=True, text=True, env=ENVIRONMENT, timeout=240, **options
+        command, capture_output=True, text=True, env=ENVIRONMENT, timeout=patience(240), **options
     )
 
 
@@ -109,7 +110,7 @@ def test_ctrl_c_keeps_the_results_so_far(
     # Rows reach the file that is being written once the run has begun.
     wait_until(lambda: any(path.stat().st_size for path in tmp_path.glob(f".r.{kind}.*")), process)
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=patience(60))
     assert process.returncode == 130, err
     assert "Traceback" not in err
     assert err.splitlines()[-1] == "error: interrupted"
@@ -133,9 +134,9 @@ def test_ctrl_c_before_the_run_leaves_nothing(tmp_path: Path, model: Path) -> No
     pipe = tmp_path / "clip.mp4"
     os.mkfifo(pipe)
     process = start("track", pipe, "--init", "1,1,9,9", "--model", model)
-    time.sleep(1.5)
+    time.sleep(patience(1.5))
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=patience(30))
     assert process.returncode != 0
     assert "Traceback" not in err
     assert [path.name for path in tmp_path.iterdir()] == ["clip.mp4"]
@@ -148,21 +149,36 @@ def test_a_disk_without_room_is_an_error_and_leaves_no_half_file(
     rng = np.random.default_rng(0)
     frames = [rng.integers(0, 256, (240, 320, 3), dtype=np.uint8) for _ in range(30)]
     clip = write_video(tmp_path / "clip.mp4", frames)
-    limited = (
-        "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16, 1 << 16));"
-        "from binvision.cli.app import main; main(sys.argv[1:])"
-    )
-    out = tmp_path / "o.mp4"
-    options = ["--init", "60,50,40,30", "--model", str(model), "--out", str(out)]
-    done = subprocess.run(
-        [sys.executable, "-c", limited, "track", str(clip), *options],
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    done = run_on_full_disk(1 << 16, clip, "--model", model, "--out", tmp_path / "o.mp4")
     assert done.returncode == 1, done
     assert "o.mp4: the video could not be finished; the disk may be full" in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["clip.mp4"]
+
+
+@posix_only
+@pytest.mark.parametrize("kind", ["csv", "json", "txt"])
+def test_results_on_a_disk_without_room(model: Path, tmp_path: Path, kind: str) -> None:
+    folder = write_images(tmp_path / "frames", [texture(120, 160, seed=1)] * 5)
+    results = tmp_path / f"r.{kind}"
+    results.write_text("an older run")
+    done = run_on_full_disk(40, folder, "--model", model, "--results", results)
+    assert done.returncode == 1, done
+    assert done.stdout == ""
+    assert done.stderr == f"error: {results}: results cannot be written (File too large)\n"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["frames", results.name]
+    assert results.read_text() == "an older run"
+
+
+def run_on_full_disk(room: int, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """Track where no file may grow beyond ``room`` bytes."""
+    code = (
+        f"import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, ({room}, {room}));"
+        "from binvision.cli.app import main; main(sys.argv[1:])"
+    )
+    command = [sys.executable, "-c", code, "track", *map(str, arguments), "--init", "60,50,40,30"]
+    return subprocess.run(
+        command, capture_output=True, text=True, env=ENVIRONMENT, timeout=patience(120)
+    )
 
 
 def test_no_torch_in_the_process(model: Path, tmp_path: Path) -> None:
@@ -175,7 +191,10 @@ def test_no_torch_in_the_process(model: Path, tmp_path: Path) -> None:
     )
     arguments = ["track", str(folder), "--init", "60,50,40,30", "--model", str(model)]
     done = subprocess.run(
-        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", code, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=patience(120),
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "[]"
@@ -188,7 +207,7 @@ def start(*arguments: str | Path) -> subprocess.Popen[str]:
 
 
 def wait_until(holds: Callable[[], bool], process: subprocess.Popen[str]) -> None:
-    limit = time.monotonic() + 120
+    limit = time.monotonic() + patience(120)
     while not holds():
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < limit, "the run did not begin"

@@ -10,6 +10,7 @@ import sys
 import pytest
 
 from tests.support.fuzz import DAMAGES
+from tests.support.patience import patience
 from tests.support.repository import ROOT
 
 
@@ -19,7 +20,7 @@ def test_damaged_files_are_refused_or_run() -> None:
     command = [sys.executable, "-W", "error::RuntimeWarning", "-m", "tests.support.fuzz"]
     done = subprocess.run(
         [*command, "--count", "400", "--seed", str(seed)],
-        cwd=ROOT, capture_output=True, text=True, timeout=280,
+        cwd=ROOT, capture_output=True, text=True, timeout=patience(280),
     )  # fmt: skip
     assert done.returncode == 0, f"seed {seed}\n{done.stdout}{done.stderr}"
     outcomes = re.findall(r"(?m)^ *(\d+) (.+): (.+)$", done.stdout)

@@ -22,6 +22,7 @@ from binvision.runtime.fusion import fuse
 from binvision.runtime.plan import make_plan
 from tests.support.networks import NetworkBuilder, alexnet, residual_network
 from tests.support.packed import small_model
+from tests.support.patience import patience
 from tests.support.reference import interpret
 
 
@@ -296,19 +297,20 @@ def test_runners_are_made_in_several_threads_at_once() -> None:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 @pytest.mark.parametrize("threads", [1, 2])
 def test_a_forked_process_plans_anew_and_does_not_hang(threads: int) -> None:
+    limit = int(patience(60))
     code = f"""
 import os, signal, sys
 import numpy as np
 from binvision.runtime import Runner
 from tests.support.networks import residual_network
-signal.alarm(100)
+signal.alarm({2 * limit})
 x = np.random.default_rng(0).integers(0, 256, (1, 63, 63, 3), dtype=np.uint8)
 model = residual_network()
 runner = Runner(model, batch=1, size_hw=(63, 63), threads={threads})
 truth = {{k: v.copy() for k, v in runner(x).items()}}
 child = os.fork()
 if child == 0:
-    signal.alarm(60)
+    signal.alarm({limit})
     for again in (runner, Runner(model, batch=1, size_hw=(63, 63), threads={threads})):
         for name, array in again(x).items():
             assert np.array_equal(array, truth[name]), name
