@@ -9,6 +9,7 @@ import numpy as np
 from binvision import kernels
 from binvision.kernels import layout
 from binvision.kernels.layout import aligned_copy, aligned_zeros
+from binvision.kernels.program import Call
 from binvision.kernels.sign_intervals import Chain, sign_intervals
 from binvision.kernels.term_layout import term_sums, term_weights
 from binvision.runtime.draft import Draft
@@ -63,11 +64,11 @@ def _pack(draft: Draft, number: int, step: Step) -> None:
     values, packings = draft.floats[step.inputs[0]], draft.bits[number].packings
     height, width, _ = draft.shapes[step.inputs[0]]
 
-    def run(a: int, b: int) -> None:
-        for packing in packings:
-            kernels.pack_signs(values, width, packing, a, b, draft.vector)
-
-    draft.task(step, run, op="pack", rows=draft.batch * height)
+    calls = [
+        Call(kernels.pack_signs, (values, width, packing), after=(draft.vector,))
+        for packing in packings
+    ]
+    draft.task(step, *calls, op="pack", rows=draft.batch * height)
 
 
 def _bits_to_bits(
@@ -90,12 +91,8 @@ def _bits_to_bits(
     groups = draft.model.steps[reader].attrs["groups"]
     intervals = sign_intervals(chain, sums, most, groups)
     places = layout.window_places(picture, _window(step, weight), out_hw)
-    draft.task(
-        step,
-        lambda a, b: kernels.convolve_to_bits(
-            acts, taps, weights, places, intervals, packing, a, b, draft.vector
-        ),
-    )
+    given = (acts, taps, weights, places, intervals, packing)
+    draft.task(step, Call(kernels.convolve_to_bits, given, after=(draft.vector,)))
 
 
 def plan_conv(draft: Draft, number: int, step: Step) -> None:
@@ -144,12 +141,8 @@ def _convolution(
     packing = _NO_PACKING
     if number in draft.fusion.packs_for:
         (packing,) = draft.bits[draft.fusion.packs_for[number]].packings
-    draft.task(
-        step,
-        lambda a, b: convolve(
-            acts, taps, weights, places, sums, epilogue, packing, a, b, draft.vector
-        ),
-    )
+    given = (acts, taps, weights, places, sums, epilogue, packing)
+    draft.task(step, Call(convolve, given, after=(draft.vector,)))
 
 
 def _pixels(draft: Draft, step: Step, offset: int) -> tuple[np.ndarray, layout.Picture]:
@@ -162,7 +155,7 @@ def _pixels(draft: Draft, step: Step, offset: int) -> tuple[np.ndarray, layout.P
     image, place = draft.image, _inside_place(picture)
     draft.task(
         step,
-        lambda a, b: kernels.copy_rows(image, padded, place, a, b),
+        Call(kernels.copy_rows, (image, padded, place)),
         op="pad",
         rows=draft.batch * picture.height,
     )
@@ -178,7 +171,7 @@ def _levels(draft: Draft, step: Step) -> tuple[np.ndarray, layout.Picture]:
     levels = aligned_copy(draft.model.tensor(step, "levels"))
     draft.task(
         step,
-        lambda a, b: kernels.quantize(values, levels, rounded, place, a, b, draft.vector),
+        Call(kernels.quantize, (values, levels, rounded, place), after=(draft.vector,)),
         op="round",
         rows=draft.batch * picture.height,
     )
@@ -196,7 +189,7 @@ def _real_picture(
     padded, place = draft.persistent(picture.size, "float32"), _inside_place(picture)
     draft.task(
         step,
-        lambda a, b: kernels.subtract_offset(values, float(offset), padded, place, a, b),
+        Call(kernels.subtract_offset, (values, float(offset), padded, place)),
         op="pad",
         rows=draft.batch * picture.height,
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,6 +10,7 @@ import numpy as np
 from binvision.errors import ModelError
 from binvision.kernels import layout
 from binvision.kernels.layout import aligned_copy, aligned_zeros
+from binvision.kernels.program import Call
 from binvision.runtime.buffers import BufferPool, memory_bytes
 from binvision.runtime.fusion import fuse
 from binvision.runtime.model import PackedModel, Step
@@ -24,20 +24,20 @@ _SLACK = 64
 
 @dataclass(frozen=True)
 class Task:
-    """One kernel call, divisible by rows.
+    """Kernel calls on the same rows, divisible by these.
 
     Attributes:
         step: Name of the step that it belongs to.
         op: Operation of the step; ``pack``, ``pad`` and ``round`` where the step first prepares
             its input.
         rows: Number of rows, over the whole batch.
-        run: Does rows ``start .. stop``; different rows may run at the same time.
+        calls: What is done to each row; different rows may be worked on at the same time.
     """
 
     step: str
     op: str
     rows: int
-    run: Callable[[int, int], object]
+    calls: tuple[Call, ...]
 
 
 @dataclass
@@ -160,14 +160,14 @@ class Draft:
     def task(
         self,
         step: Step,
-        run: Callable[[int, int], object],
+        *calls: Call,
         op: str | None = None,
         rows: int | None = None,
     ) -> None:
-        """Append a kernel call; by default its rows are those of the step's output."""
+        """Append kernel calls; by default their rows are those of the step's output."""
         if rows is None:
             rows = self.batch * self.shapes[step.output][0]
-        self.tasks.append(Task(step.name, op or step.op, rows, run))
+        self.tasks.append(Task(step.name, op or step.op, rows, calls))
 
     def _bit_picture(self, step: Step) -> BitPicture:
         height, width, channels = self.shapes[step.inputs[0]]

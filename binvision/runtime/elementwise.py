@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from binvision import kernels
+from binvision.kernels.program import Call
 from binvision.runtime.draft import Draft
 from binvision.runtime.model import Step
 
@@ -26,7 +27,7 @@ def plan_pool(draft: Draft, number: int, step: Step) -> None:
     attrs = step.attrs
     window = np.array([*attrs["kernel"], *attrs["stride"], *attrs["padding"]], np.int64)
     take_max = step.op == "max_pool"
-    draft.task(step, lambda a, b: kernels.pool(values, out, sizes, window, take_max, a, b))
+    draft.task(step, Call(kernels.pool, (values, out, sizes, window, take_max)))
 
 
 def plan_global_pool(draft: Draft, number: int, step: Step) -> None:
@@ -35,7 +36,7 @@ def plan_global_pool(draft: Draft, number: int, step: Step) -> None:
     height, width, channels = draft.shapes[step.inputs[0]]
     sizes = np.array([height, width, channels, 1, 1], np.int64)
     window = np.array([height, width, 1, 1, 0, 0], np.int64)
-    draft.task(step, lambda a, b: kernels.pool(values, out, sizes, window, False, a, b))
+    draft.task(step, Call(kernels.pool, (values, out, sizes, window, False)))
 
 
 def plan_upsample(draft: Draft, number: int, step: Step) -> None:
@@ -43,24 +44,20 @@ def plan_upsample(draft: Draft, number: int, step: Step) -> None:
     values, out = draft.floats[step.inputs[0]], draft.output(step)
     sizes = np.array([*draft.shapes[step.inputs[0]], *draft.shapes[step.output][:2]], np.int64)
     bilinear = step.attrs["mode"] == "bilinear"
-    draft.task(step, lambda a, b: kernels.resize(values, out, sizes, bilinear, a, b))
+    draft.task(step, Call(kernels.resize, (values, out, sizes, bilinear)))
 
 
 def plan_concat(draft: Draft, number: int, step: Step) -> None:
     """Plan a concatenation of channels."""
     out = draft.output(step)
     width, channels = draft.shapes[step.output][1:]
-    parts, first = [], 0
+    calls, first = [], 0
     for name in step.inputs:
         count = draft.shapes[name][2]
-        parts.append((draft.floats[name], count, first))
+        given = (draft.floats[name], count, out, channels, first)
+        calls.append(Call(kernels.copy_channels, given, width))
         first += count
-
-    def run(a: int, b: int) -> None:
-        for values, count, first in parts:
-            kernels.copy_channels(values, count, out, channels, first, a * width, b * width)
-
-    draft.task(step, run)
+    draft.task(step, *calls)
 
 
 def plan_add(draft: Draft, number: int, step: Step) -> None:
@@ -68,7 +65,7 @@ def plan_add(draft: Draft, number: int, step: Step) -> None:
     left, right = (draft.floats[name] for name in step.inputs)
     out = draft.output(step)
     row = int(np.prod(draft.shapes[step.output][1:]))
-    draft.task(step, lambda a, b: kernels.add(left, right, out, a * row, b * row))
+    draft.task(step, Call(kernels.add, (left, right, out), row))
 
 
 def plan_per_channel(draft: Draft, number: int, step: Step) -> None:
@@ -76,12 +73,7 @@ def plan_per_channel(draft: Draft, number: int, step: Step) -> None:
     values, out = draft.floats[step.inputs[0]], draft.output(step)
     width, channels = draft.shapes[step.output][1:]
     scale, bias, slope, shift = draft.channel_vectors(step, channels)
-    draft.task(
-        step,
-        lambda a, b: kernels.affine_prelu(
-            values, scale, bias, slope, shift, out, a * width, b * width
-        ),
-    )
+    draft.task(step, Call(kernels.affine_prelu, (values, scale, bias, slope, shift, out), width))
 
 
 def plan_clip(draft: Draft, number: int, step: Step) -> None:
@@ -89,4 +81,4 @@ def plan_clip(draft: Draft, number: int, step: Step) -> None:
     values, out = draft.floats[step.inputs[0]], draft.output(step)
     low, high = float(step.attrs["low"]), float(step.attrs["high"])
     row = int(np.prod(draft.shapes[step.output][1:]))
-    draft.task(step, lambda a, b: kernels.clip(values, low, high, out, a * row, b * row))
+    draft.task(step, Call(kernels.clip, (values, low, high, out), row))
