@@ -11,7 +11,7 @@ import importlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import median
-from time import perf_counter, process_time
+from time import perf_counter, process_time, sleep
 
 import numpy as np
 
@@ -24,6 +24,7 @@ __all__ = ["ENGINES", "Absent", "Contestant", "Figure", "Subject", "contestants"
 
 ENGINES = ("torch", "onnxruntime", "openvino", "litert")
 _ROUND_S = 0.05
+_SETTLE_S = 0.1  # the threads of NumPy's matrix products spin on after the truth was computed
 
 
 @dataclass(frozen=True)
@@ -149,6 +150,7 @@ def race(
         if not errors[runner.name] <= runner.tolerance
     ]
     right = [runner for runner in runners if errors[runner.name] <= runner.tolerance]
+    sleep(_SETTLE_S)
     turns: dict[str, list[tuple[float, float]]] = {runner.name: [] for runner in right}
     for _ in range(rounds):
         for runner in right:
