@@ -35,13 +35,12 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.footage import write_clip
 from benchmarks.machine import describe
 from binvision.errors import BinvisionError, DataError
 from binvision.media import open_source
 from binvision.media.boxes import BoxXYWH, overlaps, parse_box
-from binvision.media.video_sink import VideoSink
 from binvision.trackers import Embedder, PackedEmbedder, Tracker
-from binvision.trackers.clip import DemoClip
 from binvision.trackers.torch_embedder import TorchEmbedder
 
 THREADS = 1
@@ -188,13 +187,8 @@ def _embedders(options: argparse.Namespace) -> dict[str, Embedder]:
 def _footage(options: argparse.Namespace, folder: Path) -> Footage:
     if options.video:
         return Footage(options.video, parse_box(options.init), None)
-    clip, truth = DemoClip(), []
     path = folder / "clip.mp4"
-    height, width = (2 * side for side in clip.size_hw)
-    with VideoSink(path, clip.fps, (height, width)) as video:
-        for (frame, box), _ in zip(clip, range(options.frames + 1), strict=False):
-            video.write(cv2.resize(frame, (width, height), interpolation=cv2.INTER_CUBIC))
-            truth.append(tuple(2 * value for value in box))
+    truth = write_clip(path, options.frames + 1)
     return Footage(str(path), truth[0], truth)
 
 

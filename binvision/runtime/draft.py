@@ -39,6 +39,11 @@ class Task:
     rows: int
     calls: tuple[Call, ...]
 
+    def run(self, start: int, stop: int) -> None:
+        """Do rows ``start .. stop`` from Python, call by call."""
+        for call in self.calls:
+            call(start, stop)
+
 
 @dataclass
 class BitPicture:

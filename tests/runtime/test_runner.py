@@ -145,8 +145,7 @@ def test_convolutions_of_eight_bit_levels(channels: int, vector: bool) -> None:
     plan = make_plan(model, 2, (11, 8), vector=vector)
     plan.image[:] = batch
     for task in plan.tasks:
-        for call in task.calls:
-            call(0, task.rows)
+        task.run(0, task.rows)
     truth = interpret(model, batch)
     levels = truth[x] * model.tensors[f"{wide}.levels"]
     assert levels.max() > 128 and levels.min() < -129  # some are clipped
@@ -216,8 +215,7 @@ def test_plain_loops_agree(network) -> None:
     plan = make_plan(model, 1, (87, 87), vector=False)
     plan.image[:] = x
     for task in plan.tasks:
-        for call in task.calls:
-            call(0, task.rows)
+        task.run(0, task.rows)
     assert_agrees(plan.outputs, interpret(model, x))
 
 
