@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
@@ -12,7 +11,10 @@ from binvision.runtime.faults import show
 
 __all__ = ["MAX_SIDE", "SiamFCSettings"]
 
-MAX_SIDE = 4096  # of crops in pixels, and of up-sampled responses: far beyond any tracker
+# Far beyond any tracker:
+MAX_SIDE = 4096  # of crops in pixels, and of up-sampled responses
+_MAX_NUMBER = 3e38  # float32, in which responses are computed, holds no more
+_MAX_PIXELS = 4 * MAX_SIDE**2  # of the crops of a frame
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class SiamFCSettings:
         search_size: Side of the search crop, pixels.
         context: Margin around the target, as a part of width + height, 0..10; 0.5 in the paper.
         scale_step: Ratio between two neighbouring scales, > 1, at most 2.
-        scale_count: Number of scales in a frame, odd, at most 99.
+        scale_count: Number of scales in a frame, odd, at most 99, fewer where crops are large.
         scale_penalty: Factor on the response of changed scales, in 0..1.
         scale_lr: How much of the scale found is taken over in a frame, in 0..1.
         window_influence: Weight of the cosine window against the response, in 0..1.
@@ -81,7 +83,8 @@ class SiamFCSettings:
         for name, value in values.items():
             if not _is_number(value):
                 raise ModelFileError(
-                    f"{where}: tracking setting {name} = {show(value)} is not a number"
+                    f"{where}: tracking setting {name} = {show(value)} is not a number that fits "
+                    f"float32"
                 )
         settings = cls(**values)
         for name, holds in settings._conditions().items():
@@ -105,14 +108,18 @@ class SiamFCSettings:
         conditions["context"] = 0 <= self.context <= 10
         conditions["scale_step"] = 1 < self.scale_step <= 2
         conditions["scale_count"] = _is_whole(self.scale_count, 99) and self.scale_count % 2 == 1
+        if conditions["scale_count"] and conditions["search_size"]:
+            pixels = self.scale_count * self.search_size**2
+            conditions["scale_count"] = pixels <= _MAX_PIXELS
         conditions["lost_threshold"] = 0 <= self.lost_threshold <= self.found_threshold
         conditions["found_threshold"] = self.found_threshold <= 1
         return conditions
 
 
 def _is_number(value: object) -> bool:
-    # A comparison, because a whole number may be too large for math.isfinite.
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < math.inf
+    # NaN fails the comparison, and math.isfinite would fail at a whole number of 400 digits.
+    is_real = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return is_real and abs(value) <= _MAX_NUMBER
 
 
 def _is_whole(value: object, most: int) -> bool:

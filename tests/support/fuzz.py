@@ -31,11 +31,12 @@ from binvision.runtime import PackedModel, Runner, load, save
 from binvision.trackers.siamfc import Tracker
 from tests.support.networks import NetworkBuilder
 from tests.support.packed import small_model
+from tests.support.patience import patience
 
 __all__ = ["DAMAGES", "damaged", "main", "originals"]
 
 SIDE = 48
-MOST_SECONDS = 60
+MOST_SECONDS = patience(60)
 MOST_BYTES = 2 * 2**30  # beyond what the process has when it begins
 
 Rng = np.random.Generator
@@ -159,7 +160,7 @@ def _change_settings(content: bytes, rng: Rng) -> bytes:
         names = list(settings)
         for _ in range(rng.integers(1, 4)):
             name = names[rng.integers(len(names))]
-            value = settings[name]
+            value = _SETTINGS[name]
             others = (0, 1, 2, 3, 9, 99, 4096, 4097) if type(value) is int else (0.0, 0.5, 1.0, 2.0)
             others += ({float: 1e30, int: 2**40}[type(value)], _HOSTILE[rng.integers(30)])
             settings[name] = others[rng.integers(len(others))]
