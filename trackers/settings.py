@@ -117,9 +117,10 @@ class SiamFCSettings:
 
 
 def _is_number(value: object) -> bool:
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        return False
     # NaN fails the comparison, and math.isfinite would fail at a whole number of 400 digits.
-    is_real = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return is_real and abs(value) <= _MAX_NUMBER
+    return abs(value) <= _MAX_NUMBER
 
 
 def _is_whole(value: object, most: int) -> bool:
