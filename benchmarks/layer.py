@@ -23,6 +23,7 @@ from binvision.kernels.tile import new_tile, place_tile, sum_tile, tile_pixels, 
 from binvision.runtime.model import PackedModel, Step
 from binvision.runtime.operations import words_for
 from binvision.runtime.plan import make_plan
+from binvision.runtime.workers import Workers
 
 __all__ = ["FORMS", "Shape", "chain", "forms"]
 
@@ -201,11 +202,10 @@ def _tasks(
     timed = [task for task in plan.tasks if task.step == "layer"]
     if tuple(task.op for task in timed) != ("pack", "binary_conv"):
         raise DataError(f"{shape}: planned as {[task.op for task in timed]}, expected two tasks")
-    chosen = [task for task in timed if task.op in ops]
+    workers = Workers([task for task in timed if task.op in ops], threads=1)
 
     def run() -> list[np.ndarray]:
-        for task in chosen:
-            task.run(0, task.rows)
+        workers.run()
         return []
 
     return run
