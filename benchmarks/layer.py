@@ -103,7 +103,7 @@ def chain(shape: Shape, depth: int) -> Subject:
 
 
 @kernel
-def _sum_windows(acts, taps, weights, places, tables, rows, channels, add_up):  # type: ignore[no-untyped-def]
+def _sum_windows(acts, taps, weights, places, tables, rows, channels, vector, add_up):  # type: ignore[no-untyped-def]
     """Sum all windows, tile by tile; return the sum of all sums if it is asked for."""
     pixels, stride = tile_pixels(channels), tile_stride(channels, weights.itemsize)
     tile = new_tile(pixels * stride, np.zeros(1, np.int32))
@@ -117,7 +117,7 @@ def _sum_windows(acts, taps, weights, places, tables, rows, channels, add_up):  
     for first in range(0, rows * places[1], pixels):
         count = min(pixels, rows * places[1] - first)
         place_tile(windows, classes, words, first, count, places, row_class, column_class, unused)
-        sum_tile(acts, windows, count, taps, weights, tile, stride, channels, True)
+        sum_tile(acts, windows, count, taps, weights, tile, stride, channels, vector)
         if add_up:
             for i in range(count):
                 for o in range(channels):
@@ -137,7 +137,7 @@ def _gemm(shape: Shape) -> Callable[[], list[np.ndarray]]:
     taps, weights = layout.bit_weights(bits, picture, window)
     places = layout.window_places(picture, window, (out, out))
     tables = (np.zeros(out, np.int64), np.zeros(out, np.int64), np.zeros(6, np.int64))
-    given = (acts, taps, weights, places, tables, out, shape.outputs)
+    given = (acts, taps, weights, places, tables, out, shape.outputs, True)
     found, expected = _sum_windows(*given, True), _count_differences(acts, bits, picture, shape)
     if found != expected:
         raise DataError(f"{shape}: {found} different bits counted, expected {expected}")

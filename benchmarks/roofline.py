@@ -78,8 +78,8 @@ def draw(rows: list[dict[str, str]], path: Path) -> None:
 def _draw_form(axes: Any, rows: list[dict[str, str]], title: str) -> None:
     ceiling, memory = float(rows[0]["ceiling_gmacs"]), float(rows[0]["memory_gbytes"])
     work = [1e6 * float(row["mmac"]) / float(row["bytes"]) for row in rows]
-    ends = [min(work) / 1.5, max(work) * 1.5]
     knee = ceiling / memory
+    ends = [min(*work, knee) / 1.5, max(work) * 1.5]
     axes.plot([ends[0], knee, ends[1]], [ends[0] * memory, ceiling, ceiling], "k-", lw=1)
     for kernel, marker in _MARKERS.items():
         chosen = [i for i, row in enumerate(rows) if int(row["kernel"]) == kernel]
