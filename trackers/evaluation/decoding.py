@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from dataclasses import fields, is_dataclass
 from functools import lru_cache
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
@@ -43,10 +43,10 @@ def _decode(kind: Any, value: Any, where: str) -> Any:
     if origin is tuple:
         return _several(get_args(kind), _expect(list, value, where), where)
     if kind is float:
-        number = float(_expect((int, float), value, where))
-        if not math.isfinite(number):
-            raise DataError(f"{where}: expected a finite number, found {number}")
-        return number
+        number = _expect((int, float), value, where)
+        if not abs(number) <= sys.float_info.max:  # NaN is not, and a large int has no float
+            raise DataError(f"{where}: expected a finite number, found {number!r:.40}")
+        return float(number)
     return _expect(kind, value, where)
 
 

@@ -21,8 +21,8 @@ from binvision.runtime.host import cpu_name
 from binvision.trackers.evaluation.benchmarks import BENCHMARKS
 from binvision.trackers.evaluation.campaign import Campaign, Tracks
 from binvision.trackers.evaluation.decoding import decode
-from binvision.trackers.evaluation.rules import Rules, rules_for
-from binvision.trackers.evaluation.scores import TrackerScores
+from binvision.trackers.evaluation.rules import OVERLAP_FIGURES, PLOT_FIGURES, Rules, rules_for
+from binvision.trackers.evaluation.scores import TrackerScores, TrackScores
 from binvision.trackers.evaluation.scoring import score_campaign
 
 __all__ = ["FORMAT", "Report", "SequenceFacts", "Skipped", "machine", "make_report", "read_report"]
@@ -149,14 +149,14 @@ def read_report(path: Path) -> Report:
     """
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DataError(
             f"{path}: cannot read a report: {error}; expected the report.json of binvision eval"
         ) from error
     found = document.get("format") if isinstance(document, dict) else None
     if found != FORMAT:
         raise DataError(
-            f"{path}: report of format {found}, expected {FORMAT}; run its binvision eval again: "
+            f"{path}: report of format {found!r}, expected {FORMAT}; run its binvision eval again: "
             f"finished sequences are not run again"
         )
     report = decode(Report, document, str(path))
@@ -177,8 +177,12 @@ def machine() -> dict[str, str]:
 
 def _check(report: Report, path: Path) -> None:
     """What types do not say: every tracker has every sequence, attribute and point of a curve."""
-    if not report.trackers:
-        raise DataError(f"{path}: no tracker in it; expected at least one")
+    for what, several in (("tracker", report.trackers), ("sequence", report.sequences)):
+        if not several:
+            raise DataError(f"{path}: no {what} in it; expected at least one")
+    names = [tracker.name for tracker in report.trackers]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise DataError(f"{path}: two trackers are called {twice[0]}")
     attributes = {name for facts in report.sequences.values() for name in facts.attributes}
     wanted = {name: len(values) for name, values in report.rules.curves.items()}
     for tracker in report.trackers:
@@ -189,6 +193,15 @@ def _check(report: Report, path: Path) -> None:
             if found != expected:
                 odd = ", ".join(sorted(found ^ expected))
                 raise DataError(f"{path}: {what} of {tracker.name} and of the report differ: {odd}")
+        for scores in (tracker.mean, tracker.pooled, *(s.mean for s in tracker.sequences.values())):
+            _check_scores(scores, f"{path}: {tracker.name}")
         points = {name: len(curve) for name, curve in tracker.curves.items()}
         if points != wanted:
             raise DataError(f"{path}: curves of {tracker.name}: expected {wanted}, found {points}")
+
+
+def _check_scores(scores: TrackScores, where: str) -> None:
+    for name in (*OVERLAP_FIGURES, *PLOT_FIGURES):
+        value = getattr(scores, name)
+        if not 0 <= value <= 1:
+            raise DataError(f"{where}: {name}: expected 0 to 1, found {value}")

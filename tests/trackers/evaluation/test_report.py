@@ -177,6 +177,10 @@ FIRST = ("trackers", 0)
         (("machine",), [], r"machine: expected an object, found \[\]"),
         (("protocol",), "vot", r"unknown protocol 'vot'"),
         (("trackers",), [], r"no tracker in it; expected at least one"),
+        (("sequences",), {}, r"no sequence in it; expected at least one"),
+        ((*FIRST, "mean", "ao"), 7.5, r"a: ao: expected 0 to 1, found 7\.5"),
+        ((*FIRST, "pooled", "precision"), -0.1, r"a: precision: expected 0 to 1, found -0\.1"),
+        ((*FIRST, "fps"), 10**400, r"fps: expected a finite number, found 1000"),
         (("trackers",), {}, r"trackers: expected a list"),
         ((*FIRST, "mean", "ao"), "high", r"trackers\[0\]: mean: ao: expected a number, found 'hi"),
         ((*FIRST, "mean", "ao"), float("nan"), r"mean: ao: expected a finite number, found nan"),
@@ -198,7 +202,15 @@ def test_damaged_reports_are_refused(
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[1, 2]", b"\xff\xfe", b"null"])
+def test_two_trackers_of_one_name(tmp_path: Path) -> None:
+    document = json.loads(made_up_report("otb100", "otb", {"a": 0.4, "b": 0.5}).to_json())
+    path = tmp_path / "report.json"
+    path.write_text(damage(document, *FIRST, "name", value=document["trackers"][1]["name"]))
+    with pytest.raises(DataError, match=r"report\.json: two trackers are called a$"):
+        read_report(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[1, 2]", b"\xff\xfe", b"null", b"[" * 100_000])
 def test_files_that_are_no_report(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "report.json"
     path.write_bytes(content)
