@@ -42,8 +42,7 @@ def run_with_progress(
     def skip(job: Job, error: Exception) -> None:
         skipped.setdefault(job.sequence.name, f"{job.entrant.name}: {error}")
 
-    if jobs > 1:
-        _compile_once(campaign)
+    _build_each(campaign, cluster)
     with _Bar() as bar:
         try:
             tracks = run_campaign(
@@ -62,10 +61,14 @@ def run_with_progress(
     return measured, tracks, tuple(skipped.items())
 
 
-def _compile_once(campaign: Campaign) -> None:
-    """Compile kernels here, in the user's sight; the processes then find them in the cache."""
+def _build_each(campaign: Campaign, cluster: str | None) -> None:
+    """Build every tracker before the work, so that the last one does not fail after all others.
+
+    Kernels are compiled here, in the user's sight; processes then find them in the cache. For a
+    cluster, what a checkpoint needs is not wanted here.
+    """
     for entrant in campaign.entrants:
-        if entrant.kind == "packed":
+        if entrant.kind != "checkpoint" or not cluster:
             entrant.build()
 
 

@@ -272,6 +272,14 @@ def test_wrong_use(run: Run, root: Path, packed: Path) -> None:
     fails(run("folder"), 2, "--root")
 
 
+def test_a_bad_model_is_found_before_the_good_one_runs(run: Run, root: Path, packed: Path) -> None:
+    bad, out = root.parent / "bad.safetensors", root.parent / "out"
+    bad.write_bytes(b"no model" * 9)
+    models = ("--model", packed, "--model", bad)
+    fails(run("folder", "--root", root, *models, "--out", out), 1, r"model file .*bad\.safetensors")
+    assert not out.exists()
+
+
 def test_work_that_fails(run: Run, root: Path, packed: Path, monkeypatch: Any) -> None:
     rival = ("--rival", "mil")
     fails(run("folder", "--root", root / "gone", *rival), 1, r"gone: no such folder")
