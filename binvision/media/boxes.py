@@ -54,9 +54,13 @@ def read_boxes(path: str | Path) -> NDArray[np.float64]:
     path = Path(path)
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not a text file"
-        raise DataError(f"{path}: boxes cannot be read ({reason})") from error
+    except OSError as error:
+        raise DataError(f"{path}: boxes cannot be read ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise DataError(
+            f"{path}, line {line}: is not text in UTF-8; save the file as plain text"
+        ) from error
     boxes = [
         _box_of_line(path, number, line) for number, line in enumerate(lines, 1) if line.strip()
     ]

@@ -56,7 +56,8 @@ def test_files_mix_separators_and_may_hold_nan(tmp_path: Path) -> None:
         (b"1,2,3,4\n1,2,3\n", r"line 2: expected four numbers x,y,w,h, found '1,2,3'"),
         (b"", "holds no box"),
         (b"\n \n", "holds no box"),
-        (b"\xff\xfe\x00\x81", "it is not a text file"),
+        (b"\xff\xfe\x00\x81", "line 1: is not text in UTF-8; save the file as plain text"),
+        (b"1,2,3,4\r\n1,2,3,4 \x96\r\n", "line 2: is not text in UTF-8"),
     ],
 )
 def test_damaged_files_are_named(tmp_path: Path, content: bytes, message: str) -> None:
