@@ -16,7 +16,7 @@ from binvision.trackers.evaluation.jobs import Job, Result, Watch, run_here
 from binvision.trackers.evaluation.processes import run_in_processes
 from binvision.trackers.evaluation.protocols import Track
 from binvision.trackers.evaluation.results import ResultStore
-from binvision.trackers.evaluation.sequences import Sequence
+from binvision.trackers.evaluation.sequences import LEAVE_OUT, Sequence
 
 __all__ = ["Campaign", "Tracks", "run_campaign"]
 
@@ -108,7 +108,8 @@ def run_campaign(
             if isinstance(result, _FAULTS) and on_fault:
                 on_fault(job, result)
             elif isinstance(result, _FAULTS):
-                raise type(result)(f"{job}: {result}") from result
+                others = f"; {LEAVE_OUT}" if len(campaign.sequences) > 1 else ""
+                raise type(result)(f"{job}: {result}{others}") from result
             elif isinstance(result, Exception):
                 raise result
             else:
@@ -166,7 +167,7 @@ def _key(job: Job) -> tuple[str, str]:
 
 
 def _stored(job: Job, store: ResultStore | None) -> tuple[Track, ...] | None:
-    return store.load(*_key(job), job.starts) if store else None
+    return store.load(*_key(job), job.starts, len(job.sequence)) if store else None
 
 
 def _keep(job: Job, tracks: tuple[Track, ...], store: ResultStore | None) -> tuple[Track, ...]:

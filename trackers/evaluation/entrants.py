@@ -141,7 +141,7 @@ def _model_path(model: str) -> Path:
     if not model.endswith(".pth"):
         return Path(zoo.find(model))
     if not Path(model).is_file():
-        raise ModelFileError(f"{model}: no such checkpoint")
+        raise ModelFileError(f"{model}: no such checkpoint; expected a file of binvision train")
     return Path(model)
 
 

@@ -42,6 +42,8 @@ def find_folders(
     found: dict[str, tuple[Path, Callable[[], Sequence]]] = {}
     for root in map(Path, roots):
         for name, folder, load in _sequences_under(root, layout):
+            if name in found and found[name][0].resolve() == folder.resolve():
+                raise DataError(f"{folder}: given twice; name each --root once")
             if name in found:
                 raise DataError(
                     f"two sequences are called {name}: {found[name][0]} and {folder}; "

@@ -42,7 +42,7 @@ from binvision.trackers.evaluation.sequences import (
     require_fit,
 )
 
-__all__ = ["SPLITS", "find_got10k"]
+__all__ = ["SPLITS", "find_got10k", "read_list"]
 
 SPLITS = ("val", "test")
 
@@ -62,7 +62,7 @@ def find_got10k(root: Path, keep_going: bool, split: str | None) -> Found:
     """
     expect_layout(root, "got10k", "GOT-10k")
     folder = _split_folder(root, split)
-    names = _read_list(folder / "list.txt")
+    names = read_list(folder / "list.txt")
     if not keep_going:
         absent = [name for name in names if not (folder / name).is_dir()]
         require_all(folder, f"sequences of GOT-10k {folder.name}", absent, len(names))
@@ -82,7 +82,12 @@ def _split_folder(root: Path, split: str | None) -> Path:
     return present
 
 
-def _read_list(path: Path) -> tuple[str, ...]:
+def read_list(path: Path) -> tuple[str, ...]:
+    """Names of a split's sequences.
+
+    Raises:
+        DataError: the list cannot be read or is empty.
+    """
     lines = map(str.strip, read_text(path).splitlines())
     names = dict.fromkeys(line for line in lines if line)
     if not names:
@@ -148,7 +153,7 @@ def _read_meta(path: Path) -> dict[str, str]:
 def _resolution(meta: dict[str, str], folder: Path) -> tuple[int, int] | None:
     if "resolution" not in meta:
         return None
-    match = re.fullmatch(r"\(\s*(\d+)\s*,\s*(\d+)\s*\)", meta["resolution"])
+    match = re.fullmatch(r"\(\s*([1-9]\d*)\s*,\s*([1-9]\d*)\s*\)", meta["resolution"])
     if not match:
         raise DataError(
             f"{folder / 'meta_info.ini'}: resolution: expected (width, height), "

@@ -86,7 +86,7 @@ def otb_targets(folder: Path) -> dict[str, Path]:
 
     A folder is its sequence's name, unless it has several targets.
     """
-    truths = sorted(folder.glob("groundtruth_rect*.txt"))
+    truths = sorted(path for path in folder.glob("groundtruth_rect*.txt") if path.is_file())
     truths = [path for path in truths if path.read_bytes().strip()] or truths
     if len(truths) == 1:
         return {folder.name: truths[0]}

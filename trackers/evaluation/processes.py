@@ -55,7 +55,7 @@ def run_in_processes(
                         job,
                         WorkerError(
                             f"its process {crew.bury(worker)} twice; if memory is short, try fewer "
-                            f"--jobs; --keep-going leaves the sequence out"
+                            f"--jobs"
                         ),
                     )
                 else:

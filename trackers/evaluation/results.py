@@ -81,33 +81,42 @@ class ResultStore:
         path = self.folder / f"{tracker}.json"
         if not path.exists():
             write_atomically(path, json.dumps(identity, indent=2) + "\n", replace=False)
+        remedy = f"choose another --out, or delete this file and the folder {tracker} beside it"
         try:
             earlier = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            raise DataError(f"{path}: cannot read what made these results: {error}") from error
+            raise DataError(
+                f"{path}: cannot read what made these results: {error}; {remedy}"
+            ) from error
+        if not isinstance(earlier, dict):
+            raise DataError(
+                f"{path}: expected an object that says what made these results, found "
+                f"{earlier!r:.40}; {remedy}"
+            )
         if earlier != identity:
             changed = sorted(k for k in earlier | identity if earlier.get(k) != identity.get(k))
             raise UsageError(
                 f"{path}: results of {tracker} were made with another {', '.join(changed)}; "
-                f"choose another --out, or delete this file and the folder {tracker} beside it"
+                f"{remedy}"
             )
 
     def is_finished(self, tracker: str, sequence: str, runs: int) -> bool:
         """Whether all runs of this sequence are there."""
         return self._paths(tracker, sequence, runs)[0][-1].exists()
 
-    def load(self, tracker: str, sequence: str, runs: int) -> tuple[Track, ...] | None:
-        """Tracks of a finished sequence, or None if it is not finished.
+    def load(self, tracker: str, sequence: str, runs: int, frames: int) -> tuple[Track, ...] | None:
+        """Tracks of a finished sequence of so many frames, or None if it is not finished.
 
         Raises:
-            DataError: a result file is damaged.
+            DataError: a result file is damaged, or is of another number of frames.
         """
         if not self.is_finished(tracker, sequence, runs):
             return None
         paths, time_path = self._paths(tracker, sequence, runs)
         try:
-            seconds = _read_times(time_path, runs)
-            return tuple(Track(read_boxes(path), seconds[:, i]) for i, path in enumerate(paths))
+            seconds = _read_times(time_path, runs, frames)
+            boxes = [_read_tracked(path, frames) for path in paths]
+            return tuple(Track(xywh, seconds[:, run]) for run, xywh in enumerate(boxes))
         except DataError as error:
             raise DataError(f"{error}; delete {paths[-1]} to run the sequence again") from error
 
@@ -215,11 +224,22 @@ def _format_rows(rows: np.ndarray, pattern: str) -> str:
     return "".join(",".join(pattern % value for value in row) + "\n" for row in rows)
 
 
-def _read_times(path: Path, runs: int) -> np.ndarray:
+def _read_tracked(path: Path, frames: int) -> np.ndarray:
+    boxes = read_boxes(path)
+    if len(boxes) != frames:
+        raise DataError(f"{path}: {len(boxes)} tracked boxes for {frames} frames")
+    return boxes
+
+
+def _read_times(path: Path, runs: int, frames: int) -> np.ndarray:
     try:
-        seconds = np.loadtxt(path, delimiter=",", ndmin=2)
+        rows = [line.split(",") for line in path.read_text(encoding="utf-8").splitlines()]
+        seconds = np.array(rows, dtype=np.float64)
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: cannot read times: {error}") from error
-    if seconds.shape[1] != runs:
-        raise DataError(f"{path}: {seconds.shape[1]} columns of times for {runs} runs")
+    if seconds.shape != (frames, runs):
+        raise DataError(
+            f"{path}: expected {frames} lines of {runs} times, found {len(rows)} of "
+            f"{len(rows[0]) if rows else 0}"
+        )
     return seconds

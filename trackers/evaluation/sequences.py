@@ -20,6 +20,7 @@ from binvision.errors import DataError
 from binvision.media.images import list_images, natural_key
 
 __all__ = [
+    "LEAVE_OUT",
     "Found",
     "Sequence",
     "checked",
@@ -30,6 +31,9 @@ __all__ = [
     "require_all",
     "require_fit",
 ]
+
+# What to do about one bad sequence among many.
+LEAVE_OUT = "--keep-going evaluates the others"
 
 # Names that an error message spells out; the rest are counted.
 _NAMED = 8
@@ -104,6 +108,8 @@ def load_all(loaders: Mapping[str, Callable[[], Sequence]], keep_going: bool) ->
         try:
             sequences.append(load())
         except DataError as error:
+            if not keep_going and len(loaders) > 1:
+                raise type(error)(f"{error}; {LEAVE_OUT}") from error
             if not keep_going:
                 raise
             skipped.append((name, str(error)))
@@ -129,7 +135,7 @@ def require_all(place: Path, title: str, absent: Collection[str], listed: int) -
         more = f" and {len(absent) - _NAMED} more" if len(absent) > _NAMED else ""
         raise DataError(
             f"{place}: {len(absent)} of the {listed} {title} are missing: "
-            f"{names}{more}; --keep-going evaluates the others"
+            f"{names}{more}; {LEAVE_OUT}"
         )
 
 
@@ -150,7 +156,8 @@ def checked(
     require_fit(truth, sequence.truth_xywh, sequence.frames)
     if not sequence.visible[start : start + 1].all():
         raise DataError(
-            f"{truth}: line {start + 1}: the first box has no area; tracking starts from it"
+            f"{truth}: line {start + 1}: the target has no box with area, or is hidden, in the "
+            f"first frame; tracking starts from it"
         )
     if not sequence.scored and not only_start:
         raise DataError(f"{truth}: only one frame has a box; expected at least two to score")

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from binvision.errors import DataError
+from binvision.trackers.evaluation.got10k_layout import read_list
 from binvision.trackers.evaluation.protocols import Track
 from binvision.trackers.evaluation.results import write_atomically
 from binvision.trackers.evaluation.sequences import Sequence
@@ -67,7 +68,7 @@ def check_complete(sequences: Several[Sequence]) -> None:
     listing = sequences[0].frames[0].parent.parent / "list.txt"
     if not listing.is_file():
         raise DataError(f"{listing}: no such file; it names the sequences of a submission")
-    wanted = set(listing.read_text(encoding="utf-8").split())
+    wanted = set(read_list(listing))
     missing = sorted(wanted - {sequence.name for sequence in sequences})
     if missing:
         raise DataError(

@@ -9,7 +9,7 @@ import pytest
 from binvision.errors import DataError, UsageError
 from binvision.trackers.evaluation.benchmarks import BENCHMARKS
 from binvision.trackers.evaluation.protocols import plan_runs
-from binvision.trackers.evaluation.sequences import Found
+from binvision.trackers.evaluation.sequences import LEAVE_OUT, Found
 from tests.support.benchmark_trees import Clip, write_got10k
 
 pytest.importorskip("got10k")
@@ -103,13 +103,17 @@ DAMAGE = {
         ("1,2,3,4\n", r"groundtruth\.txt: 1 boxes for 6 pictures"),
         ("1,2,3\n", r"groundtruth\.txt, line 1: expected four numbers"),
         ("", r"groundtruth\.txt: holds no box"),
-        ("1,2,0,4\n" * 6, r"groundtruth\.txt: line 1: the first box has no area"),
+        ("1,2,0,4\n" * 6, r"groundtruth\.txt: line 1: the target has no box with area"),
     ],
     "meta_info.ini": [
         ("resolution: (1, 2)\n", r"meta_info\.ini: expected \[METAINFO\] and lines key: value"),
         (
             "[METAINFO]\nresolution: 64x48\n",
             r"meta_info\.ini: resolution: expected \(width, height\), found '64",
+        ),
+        (
+            "[METAINFO]\nresolution: (0, 48)\n",
+            r"meta_info\.ini: resolution: expected \(width, height\), found '\(0",
         ),
     ],
 }
@@ -127,7 +131,8 @@ def test_damage_is_named_or_skipped(root: Path, file: str, content: str, message
     assert "\n" not in str(error.value)
     found = find(root, keep_going=True)
     assert [sequence.name for sequence in found.sequences] == [NAMES["val"][0], NAMES["val"][2]]
-    assert found.skipped == ((name, str(error.value)),)
+    ((skipped, reason),) = found.skipped
+    assert skipped == name and str(error.value) == f"{reason}; {LEAVE_OUT}"
 
 
 @pytest.mark.parametrize("split", NAMES)

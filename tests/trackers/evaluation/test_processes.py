@@ -57,7 +57,7 @@ def test_a_job_that_kills_twice_is_an_error_and_the_rest_is_kept(tmp_path, seque
     assert [store.is_finished("unlucky", f"s{i}", 1) for i in range(4)] == [False, True, True, True]
     message = (
         r"^unlucky on s0: its process was killed by SIGKILL \(out of memory\?\) twice; if memory "
-        r"is short, try fewer --jobs; --keep-going leaves the sequence out$"
+        r"is short, try fewer --jobs; --keep-going evaluates the others$"
     )
     with pytest.raises(WorkerError, match=message):
         run_campaign(campaign, jobs=2)

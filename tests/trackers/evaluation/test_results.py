@@ -45,13 +45,13 @@ def track(frames: int = 3, start: float = 0.0) -> Track:
 def test_files_lie_where_the_toolkit_looks(tmp_path, benchmark, protocol, starts, files):
     store = ResultStore.of_benchmark(tmp_path, benchmark, protocol, starts)
     tracks = tuple(track(start=run) for run in range(starts))
-    assert store.load("t", "s", starts) is None
+    assert store.load("t", "s", starts, 3) is None
     store.save("t", "s", tracks)
     root = tmp_path / "results"
     found = sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.is_file())
     assert found == files
     assert (root / files[0]).read_text().splitlines()[0] == "0.000,1.000,2.000,3.000"
-    loaded = store.load("t", "s", starts)
+    loaded = store.load("t", "s", starts, 3)
     assert loaded is not None and len(loaded) == starts
     for one, other in zip(loaded, tracks, strict=True):
         np.testing.assert_array_equal(one.boxes_xywh, other.boxes_xywh)
@@ -91,10 +91,10 @@ def test_a_sequence_is_finished_with_its_last_file(tmp_path, protocol, monkeypat
         left[0] = writes
         with pytest.raises(KeyboardInterrupt):
             store.save("t", "s", (track(),))
-        assert store.load("t", "s", 1) is None
+        assert store.load("t", "s", 1, 3) is None
     left[0] = 2
     store.save("t", "s", (track(),))
-    assert store.load("t", "s", 1) is not None
+    assert store.load("t", "s", 1, 3) is not None
 
 
 def test_what_a_killed_process_left_beside_is_removed(tmp_path):
@@ -183,17 +183,33 @@ def test_damaged_results_are_named(tmp_path):
     (folder / "s_time.txt").write_text("fast\n")
     remedy = r"; delete .*/t/s/s_001\.txt to run the sequence again"
     with pytest.raises(DataError, match=r"/t/s/s_time\.txt: cannot read times: .*" + remedy):
-        store.load("t", "s", 1)
+        store.load("t", "s", 1, 3)
     (folder / "s_time.txt").write_text("1,1\n" * 3)
-    with pytest.raises(DataError, match=r"s_time\.txt: 2 columns of times for 1 runs" + remedy):
-        store.load("t", "s", 1)
-    (folder / "s_001.txt").write_text("1,2,3\n")
+    with pytest.raises(
+        DataError, match=r"s_time\.txt: expected 3 lines of 1 times, found 3 of 2" + remedy
+    ):
+        store.load("t", "s", 1, 3)
+    (folder / "s_time.txt").write_text("")
+    with pytest.raises(DataError, match=r"expected 3 lines of 1 times, found 0 of 0" + remedy):
+        store.load("t", "s", 1, 3)
     (folder / "s_time.txt").write_text("1\n" * 3)
+    (folder / "s_001.txt").write_text("1,2,3,4\n" * 2)
+    with pytest.raises(DataError, match=r"s_001\.txt: 2 tracked boxes for 3 frames" + remedy):
+        store.load("t", "s", 1, 3)
+    (folder / "s_001.txt").write_text("1,2,3\n")
     with pytest.raises(DataError, match=r"s_001\.txt, line 1: expected four numbers.*" + remedy):
-        store.load("t", "s", 1)
-    (tmp_path / "t.json").write_text("{")
-    with pytest.raises(DataError, match=r"/t\.json: cannot read what made these results"):
-        store.claim("t", {})
+        store.load("t", "s", 1, 3)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [("{", "cannot read what made these results: "), ("[]", "expected an object .*, found \\[\\]")],
+)
+def test_a_damaged_claim_is_named(tmp_path, content, message):
+    (tmp_path / "t.json").write_text(content)
+    remedy = "; choose another --out, or delete this file and the folder t beside it$"
+    with pytest.raises(DataError, match=rf"/t\.json: {message}.*{remedy}"):
+        ResultStore(tmp_path).claim("t", {})
 
 
 def test_a_place_that_cannot_be_written(tmp_path):

@@ -119,6 +119,25 @@ class TestErrors:
         with pytest.raises(DataError, match=r"two sequences are called a: .*x/a and .*y/a; rename"):
             find_sequences([tmp_path / "x", tmp_path / "y"])
 
+    def test_a_root_that_is_given_twice(self, tmp_path):
+        write_sequence(tmp_path / "x", "a", moving_boxes(3))
+        (tmp_path / "y").symlink_to(tmp_path / "x")
+        with pytest.raises(DataError, match=r"y/a: given twice; name each --root once"):
+            find_sequences([tmp_path / "x", tmp_path / "y"])
+
+    def test_a_folder_in_place_of_the_truth(self, tmp_path):
+        folder = write_sequence(tmp_path, "a", moving_boxes(3))
+        (folder / "groundtruth.txt").rename(folder / "boxes.txt")
+        (folder / "groundtruth_rect.txt").mkdir()
+        with pytest.raises(DataError, match=r"a: 3 pictures but no groundtruth\.txt$"):
+            find_sequences([tmp_path])
+
+    def test_one_bad_sequence_of_many_can_be_left_out(self, tmp_path):
+        write_sequence(tmp_path, "a", moving_boxes(3), frames=2)
+        write_sequence(tmp_path, "b", moving_boxes(3))
+        with pytest.raises(DataError, match=r"a/ground.*; --keep-going evaluates the others$"):
+            find_sequences([tmp_path])
+
     def test_a_bad_line_is_named(self, tmp_path):
         folder = write_sequence(tmp_path, "a", moving_boxes(3))
         (folder / "groundtruth.txt").write_text("1,2,3,4\n1,2,3,4,5,6,7,8\n1,2,3,4\n")
@@ -129,7 +148,7 @@ class TestErrors:
         boxes = moving_boxes(4)
         boxes[0] = np.nan
         write_sequence(tmp_path, "a", boxes)
-        with pytest.raises(DataError, match=r"line 1: the first box has no area"):
+        with pytest.raises(DataError, match=r"line 1: the target has no box with area, or is hid"):
             find_sequences([tmp_path])
 
     def test_nothing_to_score_after_the_first_frame(self, tmp_path):

@@ -15,7 +15,7 @@ from binvision.trackers.evaluation.benchmarks import BENCHMARKS
 from binvision.trackers.evaluation.campaign import Campaign, run_campaign
 from binvision.trackers.evaluation.protocols import Track
 from binvision.trackers.evaluation.sequences import Sequence
-from binvision.trackers.evaluation.submission import write_submission
+from binvision.trackers.evaluation.submission import check_complete, write_submission
 from tests.support.sequences import StillEntrant, moving_boxes, write_sequence
 
 pytest.importorskip("got10k")
@@ -99,6 +99,16 @@ def test_an_incomplete_submission_is_not_written(
     (tmp_path / "file").write_text("")
     with pytest.raises(SinkError, match="cannot write"):
         write_submission(tmp_path / "file" / "still.zip", secret, tracks)
+
+
+@pytest.mark.parametrize("content", ["\ufeff{}\r\n{}\r\n{}\r\n{}\r\n", "{}\n\n{}\n{}\n  {}  \n"])
+def test_the_list_is_read_as_the_benchmark_reads_it(
+    tmp_path: Path, secret: tuple[Sequence, ...], content: str
+) -> None:
+    names = [name.replace("_", " ") for name in NAMES]
+    renamed = tuple(replace(s, name=name) for s, name in zip(secret, names, strict=True))
+    (tmp_path / "test" / "list.txt").write_text(content.format(*names), encoding="utf-8")
+    check_complete(renamed)
 
 
 def test_a_campaign_without_truth_hands_over_the_zip_and_no_score(
