@@ -161,7 +161,7 @@ def _change_settings(content: bytes, rng: Rng) -> bytes:
         for _ in range(rng.integers(1, 4)):
             name = names[rng.integers(len(names))]
             value = _SETTINGS[name]
-            others = (0, 1, 2, 3, 9, 99, 4096, 4097) if type(value) is int else (0.0, 0.5, 1.0, 2.0)
+            others = (0, 1, 2, 3, 9, 99, 512, 4097) if type(value) is int else (0.0, 0.5, 1.0, 2.0)
             others += ({float: 1e30, int: 2**40}[type(value)], _HOSTILE[rng.integers(30)])
             settings[name] = others[rng.integers(len(others))]
         header["__metadata__"]["binvision"] = json.dumps(document)
