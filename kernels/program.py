@@ -17,7 +17,7 @@ from __future__ import annotations
 import ctypes
 import platform
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import llvmlite.binding as llvm
 import numpy as np
@@ -65,16 +65,16 @@ class Call(NamedTuple):
         self.kernel(*self.before, start * self.unit, stop * self.unit, *self.after)
 
 
-class Task(NamedTuple):
-    """Calls on the same rows, which may be divided; all must be done before the next task.
+class Task(Protocol):
+    """Calls on the same rows, which may be divided; all must be done before the next task."""
 
-    Attributes:
-        calls: Calls in order.
-        rows: Number of rows.
-    """
+    @property
+    def calls(self) -> tuple[Call, ...]:
+        """Calls in order."""
 
-    calls: tuple[Call, ...]
-    rows: int
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
 
 
 class Program:

@@ -1,7 +1,7 @@
 """From a packed model to a list of kernel calls, made once per batch and image size.
 
-Every task is a closure over arrays in the kernels' own layout: running a frame allocates nothing
-and decides nothing.
+Every task names its kernels and their arguments, arrays in the kernels' own layout that stay where
+they are: running a frame plans nothing and decides nothing.
 """
 
 from __future__ import annotations

@@ -9,7 +9,6 @@ import weakref
 from collections.abc import Sequence
 from time import perf_counter
 
-from binvision.kernels import program
 from binvision.kernels.program import Program
 from binvision.runtime.draft import Task
 
@@ -58,8 +57,7 @@ class Workers:
 
     def _assembled(self) -> _Team:
         if self._program is None:
-            tasks = [program.Task(task.calls, task.rows) for task in self._tasks]
-            self._program = Program(tasks, self._threads)
+            self._program = Program(self._tasks, self._threads)
         if self._team is None:
             self._team = team = _Team(self._program, self._threads)
             weakref.finalize(self, team.dismiss)
