@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from binvision.cli.terminal import frame_bar
 from binvision.errors import DataError
 
 if TYPE_CHECKING:
@@ -87,26 +88,7 @@ class _Bar:
     """Frames done and time left; the `Watch` of a campaign."""
 
     def __init__(self) -> None:
-        from rich.console import Console
-        from rich.progress import (
-            BarColumn,
-            MofNCompleteColumn,
-            Progress,
-            TextColumn,
-            TimeRemainingColumn,
-        )
-
-        console = Console(stderr=True)
-        self._progress = Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("frames"),
-            TimeRemainingColumn(),
-            console=console,
-            disable=not console.is_terminal,
-            transient=True,
-        )
+        self._progress = frame_bar("frames")
         self._done = 0
         self._frames: dict[Job, int] = {}
 

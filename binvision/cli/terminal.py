@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import time
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 import typer
 
-__all__ = ["FrameProgress", "note"]
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+__all__ = ["FrameProgress", "frame_bar", "note"]
 
 _REFRESH_S = 0.1
 
@@ -17,31 +21,40 @@ def note(text: str) -> None:
     typer.echo(text, err=True)
 
 
+def frame_bar(unit: str) -> Progress:
+    """Return a bar of what is done and the time left; none where stderr is no terminal.
+
+    Args:
+        unit: What follows the count; ``{task.fields[NAME]}`` stands for a field of the task.
+    """
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    console = Console(stderr=True)
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn(unit),
+        TimeRemainingColumn(),
+        console=console,
+        disable=not console.is_terminal,
+        transient=True,
+    )
+
+
 class FrameProgress:
     """A bar with frames, rate and time left; its length may be unknown."""
 
     def __init__(self, text: str, count: int | None) -> None:
         """Prepare a bar for ``count`` frames, or for as many as come if None."""
-        from rich.console import Console
-        from rich.progress import (
-            BarColumn,
-            MofNCompleteColumn,
-            Progress,
-            TextColumn,
-            TimeRemainingColumn,
-        )
-
-        console = Console(stderr=True)
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]}"),
-            TimeRemainingColumn(),
-            console=console,
-            disable=not console.is_terminal,
-            transient=True,
-        )
+        self._progress = frame_bar("{task.fields[rate]}")
         self._task = self._progress.add_task(text, total=count, rate="")
         self._done = 0
         self._started = self._shown = time.perf_counter()
