@@ -31,8 +31,8 @@ def compare(
     Example: binvision compare a/folder/report.json b/folder/report.json --plot both.svg
     """
     from binvision.cli.tables import print_table
+    from binvision.media.files import write_atomically
     from binvision.trackers.evaluation import comparison, plots, tables
-    from binvision.trackers.evaluation.results import write_atomically
 
     paths = [path / "report.json" if path.is_dir() else path for path in reports]
     compared = comparison.compare(paths)

@@ -102,8 +102,8 @@ def _submit(
 
 def _write(report: Report, folder: Path) -> None:
     """Write plots and tables, and last the report that they are made of."""
+    from binvision.media.files import write_atomically
     from binvision.trackers.evaluation import plots, tables
-    from binvision.trackers.evaluation.results import write_atomically
 
     plots.write_plots(report, folder)
     write_atomically(folder / "report.md", tables.markdown(report))

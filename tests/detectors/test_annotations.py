@@ -365,9 +365,7 @@ def test_chosen_classes(tmp_path: Path) -> None:
     found = read_detection_set(write_coco(tmp_path), classes=["owl", "dog"])
     assert found.classes == ("owl", "dog") and found.problems == ()
     assert [picture.labels.tolist() for picture in found.pictures] == [[1], [0], []]
-    with pytest.raises(
-        UsageError, match="no class 'dgo'; there are cat, dog, owl; did you mean"
-    ):
+    with pytest.raises(UsageError, match="no class 'dgo'; there are cat, dog, owl; did you mean"):
         read_detection_set(tmp_path / "set.json", classes=["dgo"])
     with pytest.raises(UsageError, match="'owl' is named twice"):
         read_detection_set(tmp_path / "set.json", classes=["owl", "owl"])

@@ -30,9 +30,9 @@ import distributed
 
 from binvision import __version__
 from binvision.errors import BinvisionError, SourceError, UsageError, WorkerError
+from binvision.media.files import write_atomically
 from binvision.trackers.evaluation.entrants import Entrant
 from binvision.trackers.evaluation.jobs import Job, Result, Watch, attempt
-from binvision.trackers.evaluation.results import write_atomically
 
 __all__ = ["run_on_cluster"]
 

@@ -8,28 +8,21 @@ a black and white printer. The same report gives the same bytes: no dates, no ra
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from binvision.errors import UsageError
+from binvision.media.figures import COLOURS, FORMATS, LINE_STYLES, save_figure
 from binvision.trackers.evaluation.metrics import PRECISION_AT_PX
 from binvision.trackers.evaluation.report import Report
-from binvision.trackers.evaluation.results import write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["FORMATS", "write_plot", "write_plots"]
+__all__ = ["write_plot", "write_plots"]
 
-FORMATS = ("png", "svg")
-
-# Okabe and Ito, https://jfly.uni-koeln.de/color; their yellow is too pale for a line on white.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#000000", "#CC79A7", "#E69F00", "#56B4E9")
-_STYLES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 3)), (0, (3, 1, 1, 1)))
-_DOTS_PER_INCH = 200
 _PANEL_INCHES = (4.2, 3.4)  # without the legend
 _LEGEND_LINE_INCHES = 0.2
 
@@ -80,7 +73,7 @@ def write_plots(report: Report, folder: Path) -> tuple[Path, ...]:
     for curve in report.rules.curves:
         for suffix in FORMATS:
             path = folder / f"{curve}.{suffix}"
-            _save(_draw(report, (curve,)), path)
+            save_figure(_draw(report, (curve,)), path)
             paths.append(path)
     return tuple(paths)
 
@@ -99,7 +92,7 @@ def write_plot(report: Report, path: Path) -> None:
     """
     if path.suffix.lower().lstrip(".") not in FORMATS:
         raise UsageError(f"{path}: expected a name that ends in .png or .svg")
-    _save(_draw(report, tuple(report.rules.curves)), path)
+    save_figure(_draw(report, tuple(report.rules.curves)), path)
 
 
 def _draw(report: Report, curves: tuple[str, ...]) -> Figure:
@@ -128,8 +121,8 @@ def _draw_panel(axes: Axes, report: Report, curve: str) -> None:
         axes.plot(
             x,
             tracker.curves[curve],
-            color=_COLOURS[index % len(_COLOURS)],
-            linestyle=_STYLES[(index + index // len(_COLOURS)) % len(_STYLES)],
+            color=COLOURS[index % len(COLOURS)],
+            linestyle=LINE_STYLES[(index + index // len(COLOURS)) % len(LINE_STYLES)],
             linewidth=1.8,
             label=f"{scores[tracker.name]:.3f}  {tracker.name}",
         )
@@ -155,15 +148,3 @@ def _draw_panel(axes: Axes, report: Report, curve: str) -> None:
     )
     for text in legend.get_texts():
         text.set_parse_math(False)  # a name may hold dollar signs
-
-
-def _save(figure: Figure, path: Path) -> None:
-    import matplotlib
-
-    suffix = path.suffix.lower().lstrip(".")
-    # What varies from run to run: dates in the files, and identifiers drawn from a random salt.
-    metadata = {"svg": {"Date": None}, "png": {"Software": None}}[suffix]
-    content = io.BytesIO()
-    with matplotlib.rc_context({"svg.hashsalt": "binvision"}):
-        figure.savefig(content, format=suffix, dpi=_DOTS_PER_INCH, metadata=metadata)
-    write_atomically(path, content.getvalue())

@@ -20,21 +20,16 @@ appears whole or not at all. So a campaign may be killed at any moment and goes 
 from __future__ import annotations
 
 import json
-import os
-import platform
-import time
-from contextlib import suppress
-from glob import escape
 from pathlib import Path
-from threading import get_ident
 
 import numpy as np
 
-from binvision.errors import DataError, SinkError, UsageError
+from binvision.errors import DataError, UsageError
 from binvision.media.boxes import read_boxes
+from binvision.media.files import write_atomically
 from binvision.trackers.evaluation.protocols import Track
 
-__all__ = ["ResultStore", "write_atomically"]
+__all__ = ["ResultStore"]
 
 # What the toolkit's experiments call their result folders.
 _TOOLKIT_FOLDERS = {
@@ -139,85 +134,6 @@ class ResultStore:
         folder /= sequence
         boxes = [folder / f"{sequence}_{run:03d}.txt" for run in range(1, runs + 1)]
         return boxes, folder / f"{sequence}_time.txt"
-
-
-def write_atomically(path: Path, content: str | bytes, *, replace: bool = True) -> None:
-    """Write a file beside its final place and rename it, making its folder if needed.
-
-    The file is there whole or not at all, even where the process is killed or the power fails,
-    and where several processes write it. What a killed process left beside it is removed.
-
-    Args:
-        path: The file.
-        content: What it shall hold; text is written in UTF-8.
-        replace: False leaves a file that exists, or comes to exist meanwhile, as it is.
-
-    Raises:
-        SinkError: the folder or the file cannot be written.
-    """
-    writer = f"{_host()}.{os.getpid()}-{get_ident()}"
-    beside = path.with_name(f".{path.name}.{writer}.partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _remove_abandoned(path)
-        with beside.open("wb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
-            file.flush()
-            os.fsync(file.fileno())
-        if replace:
-            os.replace(beside, path)
-        else:
-            _rename_to_free_place(beside, path)
-    except OSError as error:
-        raise SinkError(f"{path}: cannot write: {error.strerror}") from error
-    finally:
-        with suppress(OSError):
-            beside.unlink()
-
-
-_ABANDONED_AFTER_S = 3600.0
-
-
-def _remove_abandoned(path: Path) -> None:
-    """Remove what killed processes left of earlier attempts to write this file."""
-    for partial in path.parent.glob(f".{escape(path.name)}.*.partial"):
-        if _is_abandoned(partial):
-            partial.unlink(missing_ok=True)
-
-
-def _is_abandoned(partial: Path) -> bool:
-    """Whether nobody will finish this file: writing takes milliseconds."""
-    *_, host, writer, _ = partial.name.split(".")
-    process = writer.partition("-")[0]
-    if host == _host() and process.isdecimal() and os.name == "posix":
-        return not _is_alive(int(process))
-    try:
-        return time.time() - partial.stat().st_mtime > _ABANDONED_AFTER_S
-    except FileNotFoundError:
-        return False
-
-
-def _is_alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass  # somebody else's
-    return True
-
-
-def _host() -> str:
-    return platform.node().replace(".", "-")
-
-
-def _rename_to_free_place(beside: Path, path: Path) -> None:
-    try:
-        os.link(beside, path)  # unlike a rename, it fails where there is a file
-    except FileExistsError:
-        pass
-    except OSError:  # a file system without links
-        os.replace(beside, path)
 
 
 def _format_rows(rows: np.ndarray, pattern: str) -> str:

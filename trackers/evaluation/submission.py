@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 
 from binvision.errors import DataError
+from binvision.media.files import write_atomically
 from binvision.trackers.evaluation.got10k_layout import read_list
 from binvision.trackers.evaluation.protocols import Track
-from binvision.trackers.evaluation.results import write_atomically
 from binvision.trackers.evaluation.sequences import Sequence
 
 __all__ = ["UPLOAD_PAGE", "check_complete", "write_submission"]

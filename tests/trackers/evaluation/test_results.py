@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import threading
-import time
 import zipfile
 
 import numpy as np
 import pytest
 
-from binvision.errors import DataError, SinkError, UsageError
-from binvision.trackers.evaluation import results
+from binvision.errors import DataError, UsageError
 from binvision.trackers.evaluation.protocols import Track
-from binvision.trackers.evaluation.results import ResultStore, write_atomically
+from binvision.trackers.evaluation.results import ResultStore
 from tests.support.benchmark_trees import write_got10k
 
 
@@ -97,51 +93,6 @@ def test_a_sequence_is_finished_with_its_last_file(tmp_path, protocol, monkeypat
     assert store.load("t", "s", 1, 3) is not None
 
 
-def test_what_a_killed_process_left_beside_is_removed(tmp_path):
-    dead = subprocess.Popen([sys.executable, "-c", ""])
-    dead.wait()
-    host, old = results._host(), time.time() - 4000
-    parts = {
-        "dead": tmp_path / f".a.txt.{host}.{dead.pid}-7.partial",
-        "of another file": tmp_path / f".b.txt.{host}.{dead.pid}-7.partial",
-        "living": tmp_path / f".a.txt.{host}.{os.getppid()}-7.partial",
-        "elsewhere, new": tmp_path / ".a.txt.another-host.1-7.partial",
-        "elsewhere, old": tmp_path / ".a.txt.another-host.2-7.partial",
-    }
-    for part in parts.values():
-        part.write_text("half")
-    os.utime(parts["elsewhere, old"], (old, old))
-    write_atomically(tmp_path / "a.txt", "whole")
-    assert (tmp_path / "a.txt").read_text() == "whole"
-    gone = {"dead", "elsewhere, old"}
-    assert {name for name, part in parts.items() if not part.exists()} == gone
-
-
-def test_names_with_brackets_are_no_patterns(tmp_path):
-    other = tmp_path / f".a.txt.{results._host()}.999999999-7.partial"
-    other.write_text("of a.txt")
-    write_atomically(tmp_path / "[a].txt", "x")
-    assert other.exists()
-
-
-def test_files_that_many_write_are_always_whole(tmp_path):
-    """Processes write one file again and again while it is read."""
-    code = (
-        "import sys, pathlib\n"
-        "from binvision.trackers.evaluation.results import write_atomically\n"
-        "for _ in range(60): write_atomically(pathlib.Path(sys.argv[1]), sys.argv[2] * 9999)\n"
-    )
-    path = tmp_path / "shared.txt"
-    writers = [subprocess.Popen([sys.executable, "-c", code, str(path), mark]) for mark in "ab"]
-    seen = set()
-    while any(writer.poll() is None for writer in writers):
-        if path.exists():
-            seen.add(path.read_text())
-    assert [writer.returncode for writer in writers] == [0, 0]
-    assert seen | {path.read_text()} <= {"a" * 9999, "b" * 9999}
-    assert [child.name for child in tmp_path.iterdir()] == ["shared.txt"]
-
-
 def test_only_one_of_two_trackers_gets_a_name(tmp_path):
     refused, barrier = [], threading.Barrier(2)
 
@@ -210,9 +161,3 @@ def test_a_damaged_claim_is_named(tmp_path, content, message):
     remedy = "; choose another --out, or delete this file and the folder t beside it$"
     with pytest.raises(DataError, match=rf"/t\.json: {message}.*{remedy}"):
         ResultStore(tmp_path).claim("t", {})
-
-
-def test_a_place_that_cannot_be_written(tmp_path):
-    (tmp_path / "file").write_text("")
-    with pytest.raises(SinkError, match=r"file/report\.json: cannot write: "):
-        write_atomically(tmp_path / "file" / "report.json", "{}")
