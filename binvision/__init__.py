@@ -6,8 +6,11 @@
     tracker.init(frame, (x, y, width, height))
     result = tracker.update(next_frame)
 
+    detector = binvision.Detector("bin-face")
+    found = detector(picture)
+
 Importing this package loads nothing else: each name below is fetched when it is first used, so
-a program pays for NumPy, Numba and OpenCV only when it tracks, and never for PyTorch.
+a program pays for NumPy, Numba and OpenCV only when it works, and never for PyTorch.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from binvision.detectors import Detections, Detector
     from binvision.errors import (
         BinvisionError,
         BoxError,
@@ -43,6 +47,8 @@ __all__ = [
     "BoxError",
     "ConfigError",
     "DataError",
+    "Detections",
+    "Detector",
     "ExportError",
     "FrameError",
     "MediaError",
@@ -60,7 +66,12 @@ __all__ = [
     "__version__",
 ]
 
-_HOMES = {"Tracker": "binvision.trackers", "TrackResult": "binvision.trackers"}
+_HOMES = {
+    "Detections": "binvision.detectors",
+    "Detector": "binvision.detectors",
+    "TrackResult": "binvision.trackers",
+    "Tracker": "binvision.trackers",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from binvision.errors import BoxError, FrameError, ModelError, UsageError
+from binvision.media.images import check_frame
 from binvision.trackers.embedder import Embedder, PackedEmbedder, response_side
 from binvision.trackers.geometry import Window, context_side, crop_square, mean_colour
 from binvision.trackers.response import Peak, PeakFinder
@@ -313,11 +314,7 @@ def _sigmoid(logit: float) -> float:
 
 
 def _check_frame(frame: NDArray[np.uint8], size_hw: tuple[int, int] | None) -> None:
-    if not isinstance(frame, np.ndarray) or frame.dtype != np.uint8:
-        kind = getattr(frame, "dtype", type(frame).__name__)
-        raise FrameError(f"frame: expected an array of uint8, found {kind}")
-    if frame.ndim != 3 or frame.shape[2] != 3 or not frame.size:
-        raise FrameError(f"frame: expected shape (H, W, 3) in BGR order, found {frame.shape}")
+    check_frame(frame)
     if size_hw is not None and frame.shape[:2] != size_hw:
         expected, found = f"{size_hw[1]}x{size_hw[0]}", f"{frame.shape[1]}x{frame.shape[0]}"
         raise FrameError(

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from binvision.errors import FrameError, SourceError
 from binvision.media.capture import quiet_opencv
 
-__all__ = ["ImageSource", "list_images", "natural_key", "read_image", "size_changed"]
+__all__ = ["ImageSource", "check_frame", "list_images", "natural_key", "read_image", "size_changed"]
 
 IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 
@@ -57,6 +57,23 @@ def read_image(path: Path) -> NDArray[np.uint8]:
             f"the file is damaged or of a kind that OpenCV does not read"
         )
     return image
+
+
+def check_frame(frame: NDArray[np.uint8], name: str = "frame") -> None:
+    """Make sure that ``frame`` is (H, W, 3) uint8 with at least one pixel.
+
+    Args:
+        frame: What a caller gave.
+        name: What the message calls it.
+
+    Raises:
+        FrameError: It has another type or shape.
+    """
+    if not isinstance(frame, np.ndarray) or frame.dtype != np.uint8:
+        kind = getattr(frame, "dtype", type(frame).__name__)
+        raise FrameError(f"{name}: expected an array of uint8, found {kind}")
+    if frame.ndim != 3 or frame.shape[2] != 3 or not frame.size:
+        raise FrameError(f"{name}: expected shape (H, W, 3) in BGR order, found {frame.shape}")
 
 
 class ImageSource:
