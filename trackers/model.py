@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from binvision.backbones import build_backbone
 from binvision.errors import ConfigError, ModelFileError
 
-__all__ = ["EXEMPLAR_SIZE", "SiamFC", "SiamFCConfig", "load_checkpoint", "network_record"]
+__all__ = ["EXEMPLAR_SIZE", "SiamFC", "SiamFCConfig", "load_checkpoint"]
 
 EXEMPLAR_SIZE = 127
 """Side of the exemplar in pixels (Bertinetto et al., 2016, section 2.3)."""
@@ -51,6 +51,8 @@ class SiamFC(nn.Module):
     Raises:
         ConfigError: The backbone is unknown, or no larger than the crop on an exemplar.
     """
+
+    task = "tracking/siamfc"
 
     def __init__(self, config: SiamFCConfig) -> None:
         super().__init__()
@@ -117,11 +119,6 @@ class SiamFC(nn.Module):
             side = self.embed(torch.zeros(1, 3, EXEMPLAR_SIZE, EXEMPLAR_SIZE)).shape[-1]
         self.train(was_training)
         return side
-
-
-def network_record(network: SiamFC) -> dict[str, Any]:
-    """Return what a checkpoint stores beside the weights so that the network can be rebuilt."""
-    return asdict(network.config)
 
 
 def load_checkpoint(path: str | Path) -> tuple[SiamFC, dict[str, Any]]:

@@ -9,14 +9,25 @@ from typing import Any
 from torch import nn
 
 from binvision.backbones.alexnet import AlexNetBackbone
+from binvision.backbones.melius import MeliusBackbone
 from binvision.backbones.residual import ResidualBackbone
+from binvision.backbones.staged import StagedBackbone
 from binvision.errors import ConfigError
 
-__all__ = ["BACKBONES", "AlexNetBackbone", "ResidualBackbone", "build_backbone"]
+__all__ = [
+    "BACKBONES",
+    "AlexNetBackbone",
+    "MeliusBackbone",
+    "ResidualBackbone",
+    "StagedBackbone",
+    "build_backbone",
+]
 
 BACKBONES: dict[str, Callable[..., nn.Module]] = {
     "alexnet": AlexNetBackbone,
+    "melius": MeliusBackbone,
     "residual": ResidualBackbone,
+    "staged": StagedBackbone,
 }
 
 

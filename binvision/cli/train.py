@@ -16,8 +16,21 @@ def train(
     config: Annotated[
         str, typer.Argument(help="A configuration file, or the name of a shipped one.")
     ],
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Detection: COCO JSON, or folder of Pascal VOC XML or YOLO txt."),
+    ] = None,
+    images: Annotated[Path | None, typer.Option(help="Detection: folder of the pictures.")] = None,
+    faces: Annotated[
+        list[Path] | None,
+        typer.Option(help="Faces with 68 points: archive (.npz) or folder of .pts. Repeatable."),
+    ] = None,
     photos: Annotated[
-        list[Path] | None, typer.Option(help="Archive of photographs (.npz). Repeatable.")
+        list[Path] | None,
+        typer.Option(
+            help="Archive of photographs (.npz): targets of trackers, backgrounds of detectors. "
+            "Repeatable."
+        ),
     ] = None,
     sequences: Annotated[
         list[Path] | None,
@@ -62,6 +75,9 @@ def train(
         TrainingRequest(
             config=config,
             work_dir=work_dir or Path("work_dirs") / name,
+            data=data,
+            images=images,
+            faces=tuple(faces or ()),
             photos=tuple(photos or ()),
             sequences=tuple(sequences or ()),
             teacher=teacher,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -17,8 +18,6 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
-
-from binvision.trackers.model import network_record
 
 __all__ = ["ProgressHook", "RecordHook"]
 
@@ -40,7 +39,8 @@ class RecordHook(Hook):
         network = getattr(model.network, "module", model.network)
         config = runner.cfg
         checkpoint["binvision"] = {
-            "network": _plain(network_record(network)),
+            "task": network.task,
+            "network": _plain(asdict(network.config)),
             "training": {
                 "experiment": runner.experiment_name,
                 "iterations": runner.iter + 1,

@@ -19,6 +19,7 @@ from mmengine.runner import Runner, find_latest_checkpoint
 
 import binvision
 from binvision.errors import ConfigError, DataError
+from binvision.training.detection import settle
 
 __all__ = ["TrainingRequest", "find_config", "prepare_config", "train"]
 
@@ -33,8 +34,11 @@ class TrainingRequest:
     Attributes:
         config: Path of a configuration, or its name such as ``tracking/rb_siamfc``.
         work_dir: Folder for checkpoints and logs.
+        data: Annotations of a detection set.
+        images: Folder of its pictures.
         photos: Photograph archives.
         sequences: Roots of annotated sequences.
+        faces: Face archives, or folders of pictures with ``.pts`` files.
         teacher: Checkpoint that guides the training, where the configuration has one.
         start_from: Checkpoint whose weights a new schedule starts from.
         seed: Seed of weights and data.
@@ -46,8 +50,11 @@ class TrainingRequest:
 
     config: str
     work_dir: Path
+    data: Path | None = None
+    images: Path | None = None
     photos: tuple[Path, ...] = ()
     sequences: tuple[Path, ...] = ()
+    faces: tuple[Path, ...] = ()
     teacher: Path | None = None
     start_from: Path | None = None
     seed: int | None = None
@@ -117,10 +124,14 @@ def prepare_config(request: TrainingRequest) -> Config:
     config.resume = request.resume
     config.setdefault("log_level", "WARNING")
     dataset = config.train_dataloader.dataset
-    for key in ("photos", "sequences"):
-        paths = getattr(request, key)
-        if paths:
-            dataset[key] = [str(_existing(path)) for path in paths]
+    for key in ("data", "images", "photos", "sequences", "faces"):
+        given = getattr(request, key)
+        if given and key not in dataset:
+            raise ConfigError(f"{request.config} takes no --{key}; it trains on other data")
+        if isinstance(given, Path):
+            dataset[key] = str(_existing(given))
+        elif given:
+            dataset[key] = [str(_existing(path)) for path in given]
     if request.teacher is not None:
         if "teacher" not in config.model:
             raise ConfigError(f"{request.config} is not guided, so it takes no teacher")
@@ -135,6 +146,8 @@ def prepare_config(request: TrainingRequest) -> Config:
         _set_length(config, request.iterations)
     for key, value in request.overrides.items():
         _override(config, key, value)
+    if "data" in dataset:
+        settle(config)
     config.record = _record(config)
     return config
 
@@ -154,19 +167,24 @@ def _set_length(config: Config, iterations: int) -> None:
     warmup.end = cosine.begin = min(warmup.end, max(1, iterations // 10))
     cosine.end = iterations
     dataset = config.train_dataloader.dataset
-    dataset.objects = iterations * config.train_dataloader.batch_size
+    length = "objects" if "objects" in dataset else "length"
+    dataset[length] = iterations * config.train_dataloader.batch_size
 
 
 def _record(config: Config) -> dict[str, Any]:
     """Return what a checkpoint tells of its data and schedule."""
     dataset, batch = config.train_dataloader.dataset, config.train_dataloader.batch_size
     processes = int(os.environ.get("WORLD_SIZE", 1))
-    objects = config.train_cfg.max_iters * batch * processes
+    items = config.train_cfg.max_iters * batch * processes
+    if "data" in dataset:
+        paths = (dataset.data, *dataset.faces, *dataset.photos)
+        names = ["/".join(Path(path).parts[-2:]) for path in paths]
+        return {"data": names, "batch": batch * processes, "pictures": items}
     return {
         "data": [Path(path).name for path in (*dataset.photos, *dataset.sequences)],
         "batch_objects": batch * processes,
-        "views": objects * (dataset.exemplars + dataset.searches),
-        "pairs": objects * dataset.exemplars * dataset.searches,
+        "views": items * (dataset.exemplars + dataset.searches),
+        "pairs": items * dataset.exemplars * dataset.searches,
     }
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from binvision.trackers.model import SiamFC, SiamFCConfig, network_record
+from binvision.trackers.model import SiamFC, SiamFCConfig
 from tests.support.torch_networks import randomize
 
 __all__ = ["write_checkpoint"]
@@ -16,7 +16,7 @@ def write_checkpoint(path: Path, method: str = "rbcn", seed: int = 0) -> SiamFC:
     """Write a small network with random weights; returns it."""
     backbone = {"type": "residual", "method": method, "blocks": 2, "channels": 64}
     network = randomize(SiamFC(SiamFCConfig(backbone)), seed)
-    record = {"network": network_record(network), "training": {"experiment": "random", "seed": 0}}
+    record = {"network": asdict(network.config), "training": {"experiment": "random", "seed": 0}}
     weights = {f"network.{name}": value for name, value in network.state_dict().items()}
     torch.save({"binvision": record, "state_dict": weights}, path)
     return network

@@ -1,0 +1,62 @@
+"""What every detection configuration shares: data, schedule, logging, checkpoints."""
+
+custom_imports = dict(
+    imports=[
+        "binvision.detectors.training",
+        "binvision.training.optim",
+        "binvision.training.hooks",
+    ],
+    allow_failed_imports=False,
+)
+default_scope = "mmengine"
+
+batch = 16
+iterations = 3000
+warmup = 200
+learning_rate = 2e-3
+
+# --data and --images fill data and images; classes, stride and input_size come from the data and
+# the network.
+train_dataloader = dict(
+    batch_size=batch,
+    num_workers=0,
+    sampler=dict(type="InfiniteSampler", shuffle=False),
+    collate_fn=dict(type="default_collate"),
+    dataset=dict(
+        type="DetectionScenes",
+        data="",
+        images="",
+        classes=[],
+        input_size=320,
+        size=192,
+        stride=8,
+        length=iterations * batch,
+        seed=0,
+        ranges=dict(),
+        faces=[],
+        photos=[],
+    ),
+)
+train_cfg = dict(type="IterBasedTrainLoop", max_iters=iterations, val_interval=10**9)
+
+optim_wrapper = dict(
+    type="Bf16OptimWrapper",
+    optimizer=dict(type="AdamW", lr=learning_rate, weight_decay=0.0),
+    clip_grad=dict(max_norm=10.0),
+)
+param_scheduler = [
+    dict(type="LinearLR", start_factor=0.01, by_epoch=False, begin=0, end=warmup),
+    dict(type="CosineAnnealingLR", by_epoch=False, begin=warmup, end=iterations, eta_min=0.0),
+]
+
+randomness = dict(seed=0)
+log_processor = dict(by_epoch=False, window_size=50)
+default_hooks = dict(
+    logger=dict(type="LoggerHook", interval=50, log_metric_by_epoch=False),
+    checkpoint=dict(type="CheckpointHook", interval=250, by_epoch=False, max_keep_ckpts=1),
+)
+custom_hooks = [dict(type="RecordHook"), dict(type="ProgressHook")]
+visualizer = dict(
+    type="Visualizer",
+    vis_backends=[dict(type="LocalVisBackend"), dict(type="TensorboardVisBackend")],
+)
