@@ -119,7 +119,7 @@ class DetectionScenes(Dataset):
         self._length, self._seed = length, seed
         self._ranges = SceneRanges(**(ranges or {}))
         self._faces: list[FaceArchive] = [read_faces(Path(path)) for path in faces]
-        self._backgrounds = [PhotoStore(path) for path in photos]
+        self._photos = [PhotoStore(path) for path in photos]
         self._with_objects = [p for p in self.set.pictures if len(p.boxes)]
         self._files: dict[Path, NDArray[np.uint8]] = {}
 
@@ -150,13 +150,12 @@ class DetectionScenes(Dataset):
     def render(self, rng: Generator) -> Scene:
         """Compose one training picture."""
         size, ranges = self._size, self._ranges
-        canvas = np.full((size, size, 3), _GREY, np.uint8)
+        canvas = self._ground(rng)
         found: list[tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.bool_]]] = []
         is_mosaic = rng.random() < ranges.mosaic
         for x, y, w, h in _parts(size, is_mosaic, rng):
             source = self._draw(rng)
-            part, boxes, ignore = self._crop(source, (w, h), rng)
-            canvas[y : y + h, x : x + w] = part
+            boxes, ignore = self._crop(source, canvas[y : y + h, x : x + w], rng)
             boxes[:, :2] += (x, y)
             found.append((boxes, source.labels, ignore))
         boxes, labels, ignore = (np.concatenate(column) for column in zip(*found, strict=True))
@@ -175,8 +174,8 @@ class DetectionScenes(Dataset):
         chance = rng.random()
         if self._faces and chance < self._ranges.faces:
             scene = self._faces[int(rng.integers(len(self._faces)))].draw(rng)
-        elif self._backgrounds and chance > 1 - self._ranges.background:
-            store = self._backgrounds[int(rng.integers(len(self._backgrounds)))]
+        elif self._photos and chance > 1 - self._ranges.background:
+            store = self._photos[int(rng.integers(len(self._photos)))]
             image = store.image(int(rng.integers(len(store))))
             scene = (image, np.zeros((0, 4), np.float32))
         else:
@@ -203,11 +202,20 @@ class DetectionScenes(Dataset):
                 image, boxes = image.transpose(1, 0, 2), boxes[:, [1, 0, 3, 2]]
         return Scene(np.ascontiguousarray(image), boxes, scene.labels, scene.ignore)
 
+    def _ground(self, rng: Generator) -> Image:
+        """Return what shows where a part does not reach: grey as at inference, or a photograph."""
+        if not self._photos or rng.random() < 0.4:
+            return np.full((self._size, self._size, 3), _GREY, np.uint8)
+        store = self._photos[int(rng.integers(len(self._photos)))]
+        image = store.image(int(rng.integers(len(store))))
+        return cv2.resize(image, (self._size, self._size), interpolation=cv2.INTER_AREA)
+
     def _crop(
-        self, scene: Scene, size_wh: tuple[int, int], rng: Generator
-    ) -> tuple[Image, NDArray[np.float32], NDArray[np.bool_]]:
-        """Cut a part of a picture at random scale; lost objects get width 0."""
+        self, scene: Scene, part: Image, rng: Generator
+    ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Fill a part with a piece of a picture at random scale; lost objects get width 0."""
         ranges, (height, width) = self._ranges, scene.image.shape[:2]
+        size_wh = (part.shape[1], part.shape[0])
         scale = self._input_size / max(height, width)
         scale *= np.exp(rng.uniform(*np.log(ranges.scale)))
         aspect = np.exp(rng.normal(0, ranges.aspect) / 2)
@@ -219,20 +227,22 @@ class DetectionScenes(Dataset):
         if rng.random() < 0.5:  # keep the crop inside the picture where it fits
             looked_at = _inside(looked_at, place, scale, (width, height), size_wh)
         matrix = np.column_stack([linear, place - linear @ looked_at])
-        part = cv2.warpAffine(
-            scene.image,
-            matrix,
-            size_wh,
-            flags=cv2.INTER_LINEAR if scale > 0.7 else cv2.INTER_AREA,
-            borderMode=cv2.BORDER_CONSTANT,
-            borderValue=(_GREY,) * 3,
-        )
+        if scale < 0.6:  # warping takes four pixels for each of the crop's, however many there are
+            image = cv2.resize(scene.image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+            ratio = np.array([width / image.shape[1], height / image.shape[0]])
+            image_matrix = np.column_stack([matrix[:, :2] * ratio, matrix[:, 2]])
+        else:
+            image, image_matrix = scene.image, matrix
+        # A view of the canvas is not contiguous, so that OpenCV cannot write into it.
+        piece = np.ascontiguousarray(part)
+        cv2.warpAffine(image, image_matrix, size_wh, piece, borderMode=cv2.BORDER_TRANSPARENT)
+        part[:] = piece
         boxes, seen = _moved(scene.boxes, matrix, size_wh)
         is_small = boxes[:, 2:].min(1, initial=np.inf) < _LEAST_SIDE
         lost = (seen < 0.05) | (boxes[:, 2:] <= 0).any(1)
         boxes[lost] = 0
         ignore = scene.ignore | (((seen < _LEAST_SEEN) | is_small) & ~lost)
-        return part, boxes, ignore
+        return boxes, ignore
 
     def _look_at(self, scene: Scene, rng: Generator) -> NDArray[np.float64]:
         if len(scene.boxes) and rng.random() < 0.85:

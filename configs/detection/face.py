@@ -10,6 +10,6 @@ model = dict(
 train_dataloader = dict(
     dataset=dict(
         size=192,
-        ranges=dict(scale=(0.3, 1.4), rotation=10.0, mosaic=0.4, paste=1, faces=0.3),
+        ranges=dict(scale=(0.35, 1.6), rotation=10.0, mosaic=0.4, paste=1, faces=0.3),
     )
 )
