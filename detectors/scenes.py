@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -27,6 +28,7 @@ Image = NDArray[np.uint8]
 _GREY = 128
 _LEAST_SEEN = 0.4  # share of an object inside the crop from which it counts
 _LEAST_SIDE = 3.0  # pixels
+_MEMORY = 2 * 1024**3  # bytes of decoded pictures that are kept
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,7 @@ class SceneRanges:
     Attributes:
         scale: Least and greatest scale, on top of the one that brings a picture to the input
             size of inference.
+        native: Scale from the picture's own pixels instead, for what is detected in tiles.
         aspect: Standard deviation of the logarithm of the aspect change.
         rotation: Standard deviation of the rotation, degrees.
         quarter_turns: Turn by 90 degrees and flip top to bottom as well, for pictures from above.
@@ -47,6 +50,7 @@ class SceneRanges:
     """
 
     scale: tuple[float, float] = (0.5, 1.5)
+    native: bool = False
     aspect: float = 0.08
     rotation: float = 5.0
     quarter_turns: bool = False
@@ -105,7 +109,7 @@ class DetectionScenes(Dataset):
         stride: int,
         length: int,
         seed: int = 0,
-        ranges: dict[str, object] | None = None,
+        ranges: dict[str, Any] | None = None,
         faces: Sequence[str] = (),
         photos: Sequence[str] = (),
     ) -> None:
@@ -121,7 +125,8 @@ class DetectionScenes(Dataset):
         self._faces: list[FaceArchive] = [read_faces(Path(path)) for path in faces]
         self._photos = [PhotoStore(path) for path in photos]
         self._with_objects = [p for p in self.set.pictures if len(p.boxes)]
-        self._files: dict[Path, NDArray[np.uint8]] = {}
+        self._decoded: dict[Path, Image] = {}
+        self._room = _MEMORY
 
     def __len__(self) -> int:
         """Return the number of items."""
@@ -181,9 +186,7 @@ class DetectionScenes(Dataset):
         else:
             picture = self.set.pictures[int(rng.integers(len(self.set.pictures)))]
             image = self._read(picture.path)
-            return self._turned(
-                Scene(image, picture.boxes, picture.labels, picture.ignore), rng
-            )
+            return self._turned(Scene(image, picture.boxes, picture.labels, picture.ignore), rng)
         image, boxes = scene
         count = len(boxes)
         labels, ignore = np.zeros(count, np.int64), np.zeros(count, bool)
@@ -216,8 +219,7 @@ class DetectionScenes(Dataset):
         """Fill a part with a piece of a picture at random scale; lost objects get width 0."""
         ranges, (height, width) = self._ranges, scene.image.shape[:2]
         size_wh = (part.shape[1], part.shape[0])
-        scale = self._input_size / max(height, width)
-        scale *= np.exp(rng.uniform(*np.log(ranges.scale)))
+        scale = self._scale(scene.image, rng)
         aspect = np.exp(rng.normal(0, ranges.aspect) / 2)
         angle = np.deg2rad(np.clip(rng.normal(0, ranges.rotation), -45, 45))
         turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
@@ -244,6 +246,10 @@ class DetectionScenes(Dataset):
         ignore = scene.ignore | (((seen < _LEAST_SEEN) | is_small) & ~lost)
         return boxes, ignore
 
+    def _scale(self, image: Image, rng: Generator) -> float:
+        start = 1.0 if self._ranges.native else self._input_size / max(image.shape[:2])
+        return float(start * np.exp(rng.uniform(*np.log(self._ranges.scale))))
+
     def _look_at(self, scene: Scene, rng: Generator) -> NDArray[np.float64]:
         if len(scene.boxes) and rng.random() < 0.85:
             x, y, w, h = scene.boxes[int(rng.integers(len(scene.boxes)))].tolist()
@@ -261,8 +267,7 @@ class DetectionScenes(Dataset):
         if picture.ignore[which]:
             return None
         image = self._read(picture.path)
-        scale = self._input_size / max(image.shape[:2])
-        scale *= np.exp(rng.uniform(*np.log(self._ranges.scale)))
+        scale = self._scale(image, rng)
         x, y, w, h = picture.boxes[which].tolist()
         left, top = max(0, int(x - 0.12 * w)), max(0, int(y - 0.12 * h))
         right, bottom = int(x + 1.12 * w) + 1, int(y + 1.12 * h) + 1
@@ -290,11 +295,15 @@ class DetectionScenes(Dataset):
         return box, int(picture.labels[which])
 
     def _read(self, path: Path) -> Image:
-        if path not in self._files:
-            self._files[path] = np.fromfile(path, np.uint8)
-        image = cv2.imdecode(self._files[path], cv2.IMREAD_COLOR)
+        """Return a picture; it stays decoded in memory while there is room."""
+        image = self._decoded.get(path)
         if image is None:
-            raise DataError(f"{path}: not a picture that can be decoded; replace or remove it")
+            image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+            if image is None:
+                raise DataError(f"{path}: not a picture that can be decoded; replace or remove it")
+            if self._room > image.nbytes:
+                self._room -= image.nbytes
+                self._decoded[path] = image
         return image
 
 
@@ -322,7 +331,9 @@ def _inside(
     before, after = place / scale, (np.array(size_wh) - place) / scale
     low, high = before, np.array(picture_wh) - after
     fits = low <= high
-    return np.where(fits, np.clip(looked_at, np.minimum(low, high), np.maximum(low, high)), looked_at)
+    return np.where(
+        fits, np.clip(looked_at, np.minimum(low, high), np.maximum(low, high)), looked_at
+    )
 
 
 def _moved(

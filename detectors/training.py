@@ -9,7 +9,6 @@ from mmengine.model import BaseModel
 from mmengine.registry import DATASETS, MODELS
 from torch import Tensor
 
-from binvision.binary import kernel_loss
 from binvision.detectors.losses import detection_losses
 from binvision.detectors.model import DetectorConfig, DetectorNetwork
 from binvision.detectors.scenes import DetectionScenes

@@ -1,0 +1,63 @@
+"""A PyTorch network behind the detector: float twins, and checkpoints before their export.
+
+The decoding is the very same as that of packed models, so a comparison of the two compares
+networks and nothing else.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from binvision.detectors.model import DetectorNetwork, load_checkpoint
+from binvision.detectors.settings import DetectorSettings
+
+__all__ = ["TorchNetwork"]
+
+
+class TorchNetwork:
+    """A detector network in float32 and channels_last; a `Network`.
+
+    Attributes:
+        settings: The network's own; may be replaced before a `Detector` is made.
+        name: What summaries call it.
+    """
+
+    def __init__(
+        self, network: DetectorNetwork, *, threads: int = 1, name: str = "network"
+    ) -> None:
+        """Take over a network; it is put into evaluation mode and channels_last.
+
+        Args:
+            network: On the CPU.
+            threads: Threads of PyTorch, for the whole process: it knows no narrower scope.
+            name: What summaries call it.
+
+        Raises:
+            ModelFileError: The network's settings are not those of a detector.
+        """
+        torch.set_num_threads(threads)
+        self._network = network.eval().to(memory_format=torch.channels_last)
+        self.settings = DetectorSettings.from_mapping(network.settings(), name)
+        self.name = name
+
+    @classmethod
+    def from_checkpoint(cls, path: str | Path, *, threads: int = 1) -> TorchNetwork:
+        """Load what ``binvision train`` wrote.
+
+        Raises:
+            ModelFileError: The file is missing, unreadable, or not such a checkpoint.
+        """
+        network, _ = load_checkpoint(path)
+        return cls(network, threads=threads, name=Path(path).name)
+
+    def run(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Compute the raw map (h, w, K + 5) of one (1, H, W, 3) uint8 BGR picture."""
+        # An NHWC array seen as NCHW is what channels_last means: no copy but the cast to float.
+        pixels = torch.from_numpy(image).permute(0, 3, 1, 2).float()
+        with torch.inference_mode():
+            raw = self._network(pixels)
+        return np.ascontiguousarray(raw[0].permute(1, 2, 0).numpy())
