@@ -3,24 +3,28 @@
 A 1-bit convolution is composed of a sign for the activations, a sign for the weights and a
 scale for each output channel; a method says which of each, and what its paper adds to the loss.
 
-=============== =========== =========== ========================================= ==============
-method          activation  weight sign scale of output channel o (n weights W_o) extra loss
-=============== =========== =========== ========================================= ==============
-``fp``          none        none        none (the float twin: same modules, real)
-``bnn``         clip        clip        1
-``xnor``        clip        clip        mean |W_o|, differentiated
-``bireal``      polynomial  clip        mean |W_o|, held constant in the gradient
-``rbcn``        polynomial  polynomial  C_o, learned; starts at mean |W_o|        kernel loss
-``rbcn_matrix`` polynomial  polynomial  C_o[i, j] for each tap of the window,     kernel loss
-                                        learned; starts at mean |W_o|
-=============== =========== =========== ========================================= ==============
+=============== ============ ============ ======================================= ============
+method          activation   weight       scale of output channel o               extra loss
+                estimator    estimator    (n weights W_o)
+=============== ============ ============ ======================================= ============
+``fp``          none (real)  none (real)  none (the float twin: same modules)
+``activations`` polynomial   none (real)  none (first of two stages)
+``bnn``         clip         clip         1
+``xnor``        clip         clip         mean |W_o|, differentiated
+``bireal``      polynomial   clip         mean |W_o|, held constant in the gradient
+``rbcn``        polynomial   polynomial   C_o, learned; starts at mean |W_o|      kernel loss
+``rbcn_matrix`` polynomial   polynomial   C_o[i, j] for each tap of the window,   kernel loss
+                                          learned; starts at mean |W_o|
+=============== ============ ============ ======================================= ============
 
 A scale per tap is kept exactly by the packed runtime, at about twice the time of a layer.
 
-Papers: ``bnn`` Hubara et al., NeurIPS 2016; ``xnor`` Rastegari et al., ECCV 2016, eq. 4-6 (the
-optimal scale is the mean absolute weight; the per-position input scale K is left out, as in
-most later work, since a batch norm follows); ``bireal`` Liu et al., ECCV 2018, eq. 5-8;
-``rbcn`` Liu et al., RBCN, IJCAI 2019 (arXiv 1908.07748).
+Papers: ``activations`` is the first stage of training in two, signs of activations before those
+of weights (Bulat & Tzimiropoulos, ICCV 2017; Liu et al., ReActNet, ECCV 2020); ``bnn`` Hubara
+et al., NeurIPS 2016; ``xnor`` Rastegari et al., ECCV 2016, eq. 4-6 (the optimal scale is the mean
+absolute weight; the per-position input scale K is left out, as in most later work, since a batch
+norm follows); ``bireal`` Liu et al., ECCV 2018, eq. 5-8; ``rbcn`` Liu et al., RBCN, IJCAI 2019
+(arXiv 1908.07748).
 """
 
 from __future__ import annotations
@@ -65,6 +69,7 @@ METHODS: dict[str, Method] = {
     method.name: method
     for method in (
         Method("fp", activation=None, weight=None, scale="none"),
+        Method("activations", activation="polynomial", weight=None, scale="none"),
         Method("bnn", activation="clip", weight="clip", scale="none"),
         Method("xnor", activation="clip", weight="clip", scale="mean"),
         Method("bireal", activation="polynomial", weight="clip", scale="mean_constant"),

@@ -31,8 +31,13 @@ def quant_conv(emitter: Emitter, layer: QuantConv2d, x: Value) -> Value:
 
 def binary_conv(emitter: Emitter, layer: BinaryConv2d, x: Value) -> Value:
     """Weights and activations of 1 bit; the float twin's layer stays real."""
-    if not layer.method.is_binary:
+    if layer.method.activation is None:
         return _real_binary_conv(emitter, layer, x)
+    if layer.method.weight is None:
+        raise ExportError(
+            f"method {layer.method.name!r} is the first of two stages, its weights are real: train "
+            f"the second with --start-from, in a method of 1-bit weights"
+        )
     folded = layer.folded()
     attrs = {**_conv_attrs(layer, padding=layer.padding), "in_channels": layer.in_channels}
     if layer.pad_value:

@@ -9,14 +9,25 @@ from binvision.backbones import BACKBONES, build_backbone
 from binvision.binary import METHODS
 from binvision.errors import ConfigError
 
-SMALL = {"residual": {"stem_channels": 8, "channels": 16}, "alexnet": {"width": 1 / 16}}
+SMALL = {
+    "residual": {"stem_channels": 8, "channels": 16},
+    "alexnet": {"width": 1 / 16},
+    "staged": {"stem_channels": 8, "channels": (8, 16, 32), "blocks": (0, 1, 2)},
+    "melius": {"stem_channels": 8, "channels": (8, 8, 16), "blocks": (0, 1, 2), "growth": 8},
+}
+SINGLE = ("alexnet", "residual")
+PYRAMIDS = ("staged", "melius")
 
 
 def small(name: str, method: str) -> torch.nn.Module:
     return build_backbone({"type": name, "method": method, **SMALL[name]})
 
 
-@pytest.mark.parametrize("name", sorted(BACKBONES))
+def test_every_backbone_is_tested() -> None:
+    assert {*SINGLE, *PYRAMIDS} == set(BACKBONES)
+
+
+@pytest.mark.parametrize("name", SINGLE)
 @pytest.mark.parametrize("method", sorted(METHODS))
 def test_trains_in_every_method(name: str, method: str) -> None:
     torch.manual_seed(0)
@@ -67,7 +78,7 @@ def test_non_square_and_odd_inputs() -> None:
             {"type": "residul", "method": "fp"},
             "unknown backbone 'residul'.*Did you mean 'residual'",
         ),
-        ({"method": "fp"}, "unknown backbone None; valid: alexnet, residual"),
+        ({"method": "fp"}, "unknown backbone None; valid: alexnet, melius, residual, staged"),
         ({"type": "residual", "method": "fp", "depth": 3}, "cannot be built.*depth"),
         ({"type": "residual", "method": "float"}, "unknown binarisation method 'float'"),
     ],
@@ -75,3 +86,45 @@ def test_non_square_and_odd_inputs() -> None:
 def test_errors_name_what_is_valid(config: dict[str, str], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         build_backbone(config)
+
+
+# Backbones of several resolutions
+
+
+@pytest.mark.parametrize("extra", [{}, {"block": "react"}, {"blocks": (2, 1, 1)}])
+@pytest.mark.parametrize("name", PYRAMIDS)
+@pytest.mark.parametrize("method", ["fp", "activations", "bireal", "rbcn"])
+def test_levels_train_in_every_method(name: str, method: str, extra: dict[str, object]) -> None:
+    if name == "melius" and "block" in extra:
+        pytest.skip("it has blocks of its own")
+    torch.manual_seed(0)
+    net = build_backbone({"type": name, "method": method, **SMALL[name], **extra})
+    levels = net.levels(torch.randint(0, 256, (2, 3, 64, 32)).float())
+    assert [level.shape[1] for level in levels] == list(net.out_channels)
+    assert [(64 // level.shape[2], 32 // level.shape[3]) for level in levels] == [
+        (stride, stride) for stride in net.strides
+    ]
+    torch.stack([level.square().mean() for level in levels]).sum().backward()
+    for parameter_name, parameter in net.named_parameters():
+        assert parameter.grad is not None, parameter_name
+        assert torch.isfinite(parameter.grad).all(), parameter_name
+
+
+def test_a_stage_of_no_blocks_is_the_stem() -> None:
+    net = small("staged", "bireal").eval()
+    pixels = torch.randint(0, 256, (1, 3, 32, 32)).float()
+    assert torch.equal(net.levels(pixels)[0], net.stem(pixels))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"block": "resnet"}, "unknown block 'resnet'; valid: bireal, react"),
+        ({"channels": (64, 128), "blocks": (1, 1, 1)}, "give a count for each stage"),
+        ({"channels": (64, 128), "blocks": (1, 0)}, "at least one block after the first"),
+        ({"channels": (64, 192), "blocks": (1, 1)}, "from 64 to 192: only x1 or x2"),
+    ],
+)
+def test_stages_that_do_not_fit_are_refused(arguments: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        build_backbone({"type": "staged", "method": "bireal", **arguments})

@@ -103,8 +103,8 @@ def test_gradients(name: str) -> None:
 
     w = layer.weight.detach().numpy()
     shifted = x_values + layer.shift.detach().numpy()[:, None, None]
-    used_x = signs(shifted) if method.is_binary else shifted
-    used_w = signs(w) if method.is_binary else w
+    used_x = signs(shifted) if method.activation else shifted
+    used_w = signs(w) if method.weight else w
     scale = reference_scale(name, layer) if method.is_binary else np.ones((4, 1, 1, 1))
     scale = np.broadcast_to(scale, (4, 1, 3, 3))
     grad_kernel = np.zeros_like(w)
@@ -120,11 +120,12 @@ def test_gradients(name: str) -> None:
     if method.is_binary:
         grad_weight = grad_kernel * scale
         grad_weight *= ESTIMATOR_SLOPES[method.weight](w)
-        grad_input *= ESTIMATOR_SLOPES[method.activation](shifted)
         if method.scale == "mean":
             grad_weight += per_scale * signs(w) / w[0].size
     else:
         grad_weight = grad_kernel
+    if method.activation:
+        grad_input *= ESTIMATOR_SLOPES[method.activation](shifted)
 
     np.testing.assert_allclose(layer.weight.grad.numpy(), grad_weight, atol=1e-10)
     np.testing.assert_allclose(x.grad.numpy(), grad_input, atol=1e-10)
