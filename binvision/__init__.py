@@ -38,7 +38,7 @@ if TYPE_CHECKING:
         UsageError,
         WorkerError,
     )
-    from binvision.trackers import Tracker, TrackResult
+    from binvision.trackers import MultiTracker, Target, Tracker, TrackResult
 
 __version__ = "0.1.0"
 
@@ -56,8 +56,10 @@ __all__ = [
     "ModelError",
     "ModelFileError",
     "ModelTaskError",
+    "MultiTracker",
     "SinkError",
     "SourceError",
+    "Target",
     "TrackResult",
     "Tracker",
     "TrackingError",
@@ -69,6 +71,8 @@ __all__ = [
 _HOMES = {
     "Detections": "binvision.detectors",
     "Detector": "binvision.detectors",
+    "MultiTracker": "binvision.trackers",
+    "Target": "binvision.trackers",
     "TrackResult": "binvision.trackers",
     "Tracker": "binvision.trackers",
 }

@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from binvision.trackers.embedder import Embedder, PackedEmbedder
+    from binvision.trackers.multi import MultiTimings, MultiTracker, Target
     from binvision.trackers.settings import SiamFCSettings
     from binvision.trackers.siamfc import Timings, Tracker, TrackResult
 
 __all__ = [
     "Embedder",
+    "MultiTimings",
+    "MultiTracker",
     "PackedEmbedder",
     "SiamFCSettings",
+    "Target",
     "Timings",
     "TrackResult",
     "Tracker",
@@ -21,8 +25,11 @@ __all__ = [
 
 _HOMES = {
     "Embedder": "embedder",
+    "MultiTimings": "multi",
+    "MultiTracker": "multi",
     "PackedEmbedder": "embedder",
     "SiamFCSettings": "settings",
+    "Target": "multi",
     "Timings": "siamfc",
     "TrackResult": "siamfc",
     "Tracker": "siamfc",

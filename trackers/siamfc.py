@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from binvision.errors import BoxError, FrameError, ModelError, UsageError
 from binvision.media.images import check_frame
 from binvision.trackers.embedder import Embedder, PackedEmbedder, response_side
+from binvision.trackers.exemplar import Look, likeness, look_at, sigmoid
 from binvision.trackers.geometry import Window, context_side, crop_square, mean_colour
 from binvision.trackers.response import Peak, PeakFinder
 from binvision.trackers.settings import SiamFCSettings
@@ -120,29 +121,43 @@ class Tracker:
         self._fill = mean_colour(frame)
         self._centre = (x + w / 2, y + h / 2)
         self._size_wh = (w, h)
-        self._side = self._first_side = context_side((w, h), settings.context)
         self._lost = False
         self._places: _Places | None = None
 
-        size = settings.exemplar_size
-        crop = np.empty((1, size, size, 3), np.uint8)
-        window = crop_square(frame, self._centre, self._side, self._fill, crop[0])
-        features = self._embedder.embed(crop)[0]
-        if features.shape[0] < settings.exemplar_crop:
-            raise ModelError(
-                f"the network gives {features.shape[0]}x{features.shape[1]} cells for an exemplar "
-                f"of {size} pixels, fewer than the {settings.exemplar_crop} that its settings keep"
-            )
-        first = (features.shape[0] - settings.exemplar_crop) // 2
-        kept = slice(first, first + settings.exemplar_crop)
-        self._exemplar = np.ascontiguousarray(features[kept, kept])
+        look = look_at(self._embedder, frame, (x, y, w, h), self._fill)
+        self._exemplar = look.exemplar
+        self._side = self._first_side = look.side
         # The crop's centre is rounded: what is found later is this point, not the box's centre.
         self._anchor = tuple(
             (centre - cut) / self._side
-            for centre, cut in zip(self._centre, window.centre_xy, strict=True)
+            for centre, cut in zip(self._centre, look.window.centre_xy, strict=True)
         )
         # The exemplar was seen at window.side; the same factor applies to every search crop.
-        self._zoom = window.side / self._side * settings.search_size / size
+        self._zoom = look.window.side / look.side * settings.search_size / settings.exemplar_size
+
+    def correct(self, box_xywh: Sequence[float]) -> None:
+        """Take over a better box of the same target, which then counts as found.
+
+        The tracker goes on from there with the exemplar that ``init`` gave it.
+
+        Args:
+            box_xywh: Left, top, width, height in pixels of the frame given last.
+
+        Raises:
+            UsageError: ``init`` has not been called.
+            BoxError: The box is not finite, has no area, or lies outside the frame.
+        """
+        x, y, w, h = _checked_box(box_xywh, self._checked_size("correct"))
+        self._centre = (x + w / 2, y + h / 2)
+        self._size_wh = (w, h)
+        self._side = self._first_side = context_side((w, h), self._settings.context)
+        self._lost = False
+        self._places = None
+
+    def likeness(self, look: Look) -> float:
+        """How sure the network is that ``look`` shows the target given to ``init``, 0..1."""
+        self._checked_size("likeness")
+        return likeness(self._exemplar, look, self._settings)
 
     def update(self, frame: NDArray[np.uint8]) -> TrackResult:
         """Find the target in the next frame.
@@ -155,14 +170,17 @@ class Tracker:
             FrameError: The frame has another size, type or number of channels.
             ModelError: The network's output is not finite, or smaller than the exemplar.
         """
-        if self._size_hw is None:
-            raise UsageError("update() before init(): call init(frame, box_xywh) with a first box")
-        _check_frame(frame, self._size_hw)
+        _check_frame(frame, self._checked_size("update"))
         score = self._look_around(frame) if self._lost else self._follow(frame)
         self.timings.frames += 1
         w, h = self._size_wh
         left, top = self._centre[0] - w / 2, self._centre[1] - h / 2
         return TrackResult((left, top, w, h), score, self._lost)
+
+    def _checked_size(self, call: str) -> tuple[int, int]:
+        if self._size_hw is None:
+            raise UsageError(f"{call}() before init(): call init(frame, box_xywh) with a first box")
+        return self._size_hw
 
     def _follow(self, frame: NDArray[np.uint8]) -> float:
         """Update from the surroundings at several scales; return the score."""
@@ -172,7 +190,7 @@ class Tracker:
         )
         started = perf_counter()
         peak = self._search.finder.find(responses, self._search.penalties, windowed=True)
-        score = _sigmoid(peak.logit)
+        score = sigmoid(peak.logit)
         if score < self._settings.lost_threshold:
             self._lost = True
             self._places = None
@@ -194,10 +212,10 @@ class Tracker:
         finder, settings = self._search.finder, self._settings
         here = finder.find(responses[:1], self._search.no_penalties, windowed=True)
         peak = finder.find(responses, self._search.no_penalties, windowed=False)
-        score = _sigmoid(here.logit)
-        if _sigmoid(peak.logit) >= settings.found_threshold:
+        score = sigmoid(here.logit)
+        if sigmoid(peak.logit) >= settings.found_threshold:
             self._move_to(peak, windows[peak.response])
-            self._lost, score = False, _sigmoid(peak.logit)
+            self._lost, score = False, sigmoid(peak.logit)
         elif score >= settings.lost_threshold:
             # Half certain: follow, so that the target does not walk out of reach, but stay lost.
             self._move_to(here, windows[0])
@@ -307,10 +325,6 @@ class _Places:
         taken = [self._places[(self._next + step) % len(self._places)] for step in range(count)]
         self._next += count
         return taken
-
-
-def _sigmoid(logit: float) -> float:
-    return 1 / (1 + math.exp(-logit)) if logit >= 0 else math.exp(logit) / (1 + math.exp(logit))
 
 
 def _check_frame(frame: NDArray[np.uint8], size_hw: tuple[int, int] | None) -> None:

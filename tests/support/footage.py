@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["moving_patch", "texture", "write_images", "write_video"]
+__all__ = ["moving_patch", "moving_patches", "texture", "write_images", "write_video"]
 
 Frame = NDArray[np.uint8]
 
@@ -49,6 +49,56 @@ def moving_patch(
         frames.append(frame)
         boxes.append((x - side / 2, y - side / 2, side, side))
     return frames, np.array(boxes)
+
+
+def moving_patches(
+    paths: Sequence[Sequence[tuple[float, float]]],
+    size_hw: tuple[int, int] = (240, 320),
+    side: int = 40,
+    occluder: tuple[int, int, int, int] | None = None,
+    seed: int = 0,
+) -> tuple[list[Frame], list[dict[int, tuple[float, float, float, float]]]]:
+    """Frames in which a square patch follows each path, the last one in front of the others.
+
+    Args:
+        paths: For each patch its centre in every frame.
+        size_hw: Size of the frames.
+        side: Side of the patches, pixels.
+        occluder: x, y, w, h of a plate in front of everything.
+        seed: Of the textures.
+
+    Returns:
+        The frames, and in each the true boxes by the patch's number, from 1: of patches of which
+        a third or more can be seen.
+    """
+    ground = texture(*size_hw, seed, grain=5.0) // 2 + 60
+    patches = [texture(side, side, seed + number, grain=4.0) for number in range(1, len(paths) + 1)]
+    plate = texture(*size_hw, seed + 99, grain=9.0) // 4
+    frames, truth = [], []
+    for places in zip(*paths, strict=True):
+        frame = ground.copy()
+        owner = np.zeros(size_hw, np.int64)
+        corners = [(round(x - side / 2), round(y - side / 2)) for x, y in places]
+        for number, (left, top) in enumerate(corners, 1):
+            x0, y0, x1, y1 = max(left, 0), max(top, 0), left + side, top + side
+            if x1 > 0 and y1 > 0:
+                seen = frame[y0:y1, x0:x1]
+                patch = patches[number - 1][y0 - top :, x0 - left :]
+                seen[:] = patch[: seen.shape[0], : seen.shape[1]]
+                owner[y0:y1, x0:x1] = number
+        if occluder:
+            x, y, w, h = occluder
+            frame[y : y + h, x : x + w] = plate[y : y + h, x : x + w]
+            owner[y : y + h, x : x + w] = 0
+        frames.append(frame)
+        truth.append(
+            {
+                number: (float(left), float(top), float(side), float(side))
+                for number, (left, top) in enumerate(corners, 1)
+                if (owner == number).sum() * 3 >= side**2
+            }
+        )
+    return frames, truth
 
 
 def write_video(

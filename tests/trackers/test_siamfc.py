@@ -10,6 +10,7 @@ import pytest
 from binvision.errors import BoxError, FrameError, ModelError, UsageError
 from binvision.media import overlaps
 from binvision.trackers import Tracker, TrackResult
+from binvision.trackers.exemplar import look_at
 from tests.support.footage import moving_patch, texture
 from tests.support.numpy_embedder import NumpyEmbedder
 
@@ -159,6 +160,53 @@ def test_time_is_taken_by_stage() -> None:
     assert timings.frames == 4
     assert min(timings.crop, timings.network, timings.post) > 0
     assert timings.total == pytest.approx(timings.crop + timings.network + timings.post)
+
+
+def test_a_corrected_box_is_followed_from_there() -> None:
+    frames, truth = moving_patch(circle(8))
+    tracker = Tracker(NumpyEmbedder())
+    tracker.init(frames[0], truth[0])
+    tracker.update(frames[1])
+    tracker.correct((*truth[1][:2], 48, 40))
+    result = tracker.update(frames[2])
+    assert result.box_xywh[2:] == pytest.approx((48, 40), rel=0.03)
+    assert result.box_xywh[:2] == pytest.approx(truth[2][:2], abs=4)
+
+
+def test_a_corrected_target_is_no_longer_lost() -> None:
+    sides = [44.0] * 2 + [0.0] * 3 + [44.0] * 2
+    path = [(80.0, 70.0)] * 5 + [(400.0, 250.0)] * 2
+    frames, truth = moving_patch(path, (340, 520), sides)
+    tracker = Tracker(NumpyEmbedder())
+    tracker.init(frames[0], truth[0])
+    assert tracker.update(frames[2]).lost
+    tracker.correct(truth[5])
+    result = tracker.update(frames[6])
+    assert not result.lost
+    assert result.box_xywh == pytest.approx(truth[6], abs=2)
+
+
+def test_a_target_is_like_itself_and_unlike_others() -> None:
+    frames, truth = moving_patch(circle(8))
+    embedder = NumpyEmbedder()
+    tracker = Tracker(embedder)
+    tracker.init(frames[0], truth[0])
+
+    def likeness(box: Any) -> float:
+        return tracker.likeness(look_at(embedder, frames[5], box, (0.0, 0.0, 0.0)))
+
+    x, y, w, h = truth[5]
+    assert likeness((x, y, w, h)) > 0.9
+    assert likeness((x + 4, y - 3, w, h)) > 0.8
+    assert likeness((20, 20, w, h)) < 0.1
+
+
+@pytest.mark.parametrize("call", ["correct", "likeness"])
+def test_a_target_must_be_given_first(call: str) -> None:
+    look = look_at(NumpyEmbedder(), texture(240, 320, 0), (20, 20, 30, 30), (0.0, 0.0, 0.0))
+    argument = look if call == "likeness" else (20, 20, 30, 30)
+    with pytest.raises(UsageError, match=rf"{call}\(\) before init\(\): call init"):
+        getattr(Tracker(NumpyEmbedder()), call)(argument)
 
 
 @pytest.mark.parametrize(
