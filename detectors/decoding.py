@@ -28,7 +28,8 @@ _SLACK = 1e-3  # of the bound in logits: what float32 may round away
 # What is worth suppressing, in multiples of what may remain: the best of so many cells. Every
 # object answers in about ten of them.
 _CANDIDATES_PER_DETECTION = 10
-_BLOCK = 256  # boxes that are compared with each other at once
+_BLOCK = 64  # boxes that are compared with each other at once
+_EARLIER = np.triu(np.ones((_BLOCK, _BLOCK), np.bool_), 1)  # i < j
 
 
 class Placement(NamedTuple):
@@ -74,6 +75,8 @@ class Decoder:
         _check_finite(flat)
         np.greater_equal(flat, self._bounds_of(flat.size), out=self._passed)
         row, label = np.divmod(np.flatnonzero(self._passed), channels)
+        if not len(row):
+            return Detections(*_nothing(), settings.classes)
         found = cells[row]
         scores = _scores(found[np.arange(len(row)), label], found[:, -5], settings.quality_weight)
         chosen = self._best(scores)
@@ -82,7 +85,7 @@ class Decoder:
         seen = (corners[:, 2] > corners[:, 0]) & (corners[:, 3] > corners[:, 1])
         if not seen.all():  # what lies in the padding
             corners, scores, label = corners[seen], scores[seen], label[seen]
-        kept = suppress(corners, label, settings.iou_threshold)[: settings.max_detections]
+        kept = suppress(corners, label, settings.iou_threshold, settings.max_detections)
         boxes = corners[kept]
         boxes[:, 2:] -= boxes[:, :2]
         return Detections(boxes, scores[kept], label[kept], settings.classes)
@@ -127,7 +130,10 @@ class Decoder:
 
 
 def suppress(
-    corners: NDArray[np.float32], labels: NDArray[np.int64], iou_threshold: float
+    corners: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    iou_threshold: float,
+    most: int | None = None,
 ) -> NDArray[np.int64]:
     """Drop boxes that overlap a better one of their class (greedy non-maximum suppression).
 
@@ -135,18 +141,21 @@ def suppress(
         corners: (N, 4) float32, x0, y0, x1, y1, best first.
         labels: (N,) int64; boxes of different labels do not touch each other.
         iou_threshold: Greatest intersection over union that two boxes may have.
+        most: How many are wanted; None wants all.
 
     Returns:
         Indices of what is left, ascending.
     """
+    boxes = _Boxes(corners, labels, iou_threshold)
     kept = np.empty(0, np.int64)
     for start in range(0, len(corners), _BLOCK):
         block = np.arange(start, min(start + _BLOCK, len(corners)))
         if len(kept):
-            doubles = _double(corners, labels, kept, block, iou_threshold)
-            block = block[~doubles.any(0)]
-        doubles = np.triu(_double(corners, labels, block, block, iou_threshold), 1)
+            block = block[~boxes.doubles(kept, block).any(0)]
+        doubles = boxes.doubles(block, block) & _EARLIER[: len(block), : len(block)]
         kept = np.concatenate((kept, block[_greedy(doubles)]))
+        if most is not None and len(kept) >= most:
+            return kept[:most]
     return kept
 
 
@@ -165,20 +174,33 @@ def _greedy(doubles: NDArray[np.bool_]) -> NDArray[np.bool_]:
         remains = again
 
 
-def _double(
-    corners: NDArray[np.float32],
-    labels: NDArray[np.int64],
-    first: NDArray[np.int64],
-    second: NDArray[np.int64],
-    iou_threshold: float,
-) -> NDArray[np.bool_]:
-    """Whether each pair of boxes (by index, all of ``first`` with all of ``second``) is one."""
-    a, b = corners[first].T[:, :, None], corners[second].T[:, None, :]
-    shared = np.maximum(np.minimum(a[2], b[2]) - np.maximum(a[0], b[0]), 0)
-    shared *= np.maximum(np.minimum(a[3], b[3]) - np.maximum(a[1], b[1]), 0)
-    covered = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - shared
-    same = labels[first][:, None] == labels[second][None, :]
-    return same & (shared > iou_threshold * covered)
+class _Boxes:
+    """Boxes of which pairs are compared.
+
+    Of areas a and b, intersection > t * union is intersection * (1 + t) > t * a + t * b.
+    """
+
+    def __init__(
+        self, corners: NDArray[np.float32], labels: NDArray[np.int64], iou_threshold: float
+    ) -> None:
+        self._sides = np.ascontiguousarray(corners.T)
+        areas = (self._sides[2] - self._sides[0]) * (self._sides[3] - self._sides[1])
+        self._bounds = areas * np.float32(iou_threshold)
+        self._factor = np.float32(1 + iou_threshold)
+        self._labels = labels
+
+    def doubles(self, first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Whether each pair of boxes (by index, all of ``first`` with all of ``second``) is one."""
+        a, b = self._sides[:, first, None], self._sides[:, None, second]
+        width = np.minimum(a[2], b[2])
+        width -= np.maximum(a[0], b[0])
+        shared = np.minimum(a[3], b[3])
+        shared -= np.maximum(a[1], b[1])
+        np.maximum(shared, 0, out=shared)
+        shared *= np.maximum(width, 0, out=width)
+        shared *= self._factor
+        overlap = shared > self._bounds[first, None] + self._bounds[second]
+        return overlap & (self._labels[first, None] == self._labels[second])
 
 
 def _scores(
@@ -189,6 +211,10 @@ def _scores(
     log_score *= weight - 1
     log_score -= np.logaddexp(0, -quality) * np.float32(weight)
     return np.exp(log_score, out=log_score)
+
+
+def _nothing() -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]:
+    return np.empty((0, 4), np.float32), np.empty(0, np.float32), np.empty(0, np.int64)
 
 
 def _least_class_logit(settings: DetectorSettings) -> float:

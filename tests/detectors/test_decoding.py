@@ -105,6 +105,8 @@ def test_suppression_of_many_goes_block_by_block() -> None:
     kept = suppress(corners, labels, 0.25)
     assert [expected[index] for index in kept] == slow_suppress(expected, 0.25)
     assert 256 < len(kept) < 900
+    for most in (1, 64, 100, 899):
+        np.testing.assert_array_equal(suppress(corners, labels, 0.25, most), kept[:most])
 
 
 def test_chains_of_doubles_are_settled_from_the_first() -> None:
