@@ -51,10 +51,10 @@ def convolve(
     """Convolve output rows ``row_start .. row_stop``, counted over the whole batch.
 
     Args:
-        acts: Flat input picture with its border: uint64, uint8 or float32.
+        acts: Flat input picture with its border: uint64, uint8, int16 or float32.
         taps: int64 (groups, T): where the elements of a window lie from its position.
         weights: (groups, T * padded channels) as :mod:`binvision.kernels.layout` makes
-            them: uint64, int32 (four int8) or float32.
+            them: uint64, int32 (four int8 or two int16) or float32.
         places: int64 ``[output height, output width, picture stride, row step, column step]`` of
             window positions, in elements of ``acts``.
         sums: ``(base, factor, row_class, column_class)``: ``dot = base[class] + factor * acc``;

@@ -84,7 +84,7 @@ def copy_rows(
 
     Args:
         values: Flat NHWC without border.
-        out: Flat, with border, same dtype.
+        out: Flat, with border, of a dtype that holds all values.
         place: int64 ``[rows of a picture, elements of a row, first, picture stride, row stride]``.
         row_start: First row, counted over the whole batch.
         row_stop: Row after the last.
@@ -130,12 +130,12 @@ def quantize(
     row_stop: int,
     vector: bool,
 ) -> None:
-    """Write ``clamp(round(values * levels), -128, 127) + 128`` as uint8; see ``copy_rows``.
+    """Write ``clamp(round(values * levels), -128, 127) + 128``, 0 to 255; see ``copy_rows``.
 
     Args:
         values: float32, flat NHWC without border; NaN gives 0.
         levels: float32 (C,): steps of 8 bits in one unit of each channel.
-        out: uint8, flat, with border.
+        out: uint8 or int16, flat, with border.
         place: As for ``copy_rows``.
         row_start: First row, counted over the whole batch.
         row_stop: Row after the last.
@@ -154,4 +154,4 @@ def quantize(
                 level = np.rint(values[source + c] * levels[c])
                 # In this order, NaN becomes the least level, as in the vector instructions.
                 level = level if level > -128 else np.float32(-128)
-                out[target + c] = np.uint8((level if level < 127 else np.float32(127)) + 128)
+                out[target + c] = np.int16((level if level < 127 else np.float32(127)) + 128)

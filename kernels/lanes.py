@@ -12,7 +12,6 @@ from numba.extending import intrinsic
 
 from binvision.kernels.emit import (
     F32,
-    I8,
     I32,
     I64,
     address,
@@ -193,7 +192,7 @@ def pack_outside(typingctx, sums, at, low, length, table_at):  # type: ignore[no
 def round_to_bytes(
     typingctx, values, at, levels, levels_at, out, out_at
 ):  # type: ignore[no-untyped-def]  # fmt: skip
-    """Write 16 uint8 ``clamp(round(values * levels), -128, 127) + 128``, halves to even."""
+    """Write 16 integers ``clamp(round(values * levels), -128, 127) + 128``, halves to even."""
     args = (values, at, levels, levels_at, out, out_at)
 
     def codegen(context, builder, signature, given):  # type: ignore[no-untyped-def]
@@ -209,7 +208,8 @@ def round_to_bytes(
         whole = builder.fptosi(level, vector_of(I32, LANES))
         whole = builder.add(whole, ir.Constant(vector_of(I32, LANES), [128] * LANES))
         pointer = builder.gep(data[2], [given[5]])
-        store(builder, builder.trunc(whole, vector_of(I8, LANES)), pointer, 1)
+        number = pointer.type.pointee
+        store(builder, builder.trunc(whole, vector_of(number, LANES)), pointer, number.width // 8)
         return context.get_dummy_value()
 
     return types.void(*args), codegen

@@ -9,9 +9,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from binvision.kernels.isa import BLOCKING
+from binvision.kernels.isa import BLOCKING, has_dot4
 
 __all__ = [
+    "PIXEL",
     "Picture",
     "Window",
     "aligned_copy",
@@ -28,6 +29,10 @@ __all__ = [
     "window_places",
 ]
 
+
+# What 8-bit pixels are stored as: bytes, summed four a step, where the CPU has an instruction for
+# it, else numbers of 16 bits, two a step.
+PIXEL = np.dtype(np.uint8 if has_dot4() else np.int16)
 
 _LINE = 64  # bytes of a cache line, and of the longest vector
 
@@ -227,26 +232,27 @@ def _inside(window: Window, axis: int, size: int, count: int) -> np.ndarray:
 
 
 def pixel_weights(
-    weight: np.ndarray, picture: Picture, window: Window
+    weight: np.ndarray, picture: Picture, window: Window, pixel: np.dtype = PIXEL
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return ``taps`` and ``weights`` for ``weight`` (KH, KW, Cin / groups, Cout) int8.
 
-    Four bytes make a step. Where the window's pixels of one row lie without gaps, they are one
-    run of bytes; else each pixel's group is a run. Runs are filled with zero weights to a multiple
-    of four, so the picture needs three readable bytes after its end.
+    Four bytes of the ``pixel`` type make a step. Where the window's pixels of one row lie without
+    gaps, they are one run; else each pixel's group is a run. Runs are filled with zero weights to
+    whole steps, so the picture needs three readable bytes after its end.
     """
+    numbers = 4 // pixel.itemsize
     rows, columns, inputs, channels = weight.shape
     if window.dilation[1] == 1 and window.groups == 1:
         window = window._replace(size=(rows, 1))
         weight = weight.reshape(rows, 1, columns * inputs, channels)
     run = weight.shape[2]
-    steps = -(-run // 4)
-    filled = np.zeros((*weight.shape[:2], 4 * steps, channels), np.int8)
+    steps = -(-run // numbers)
+    filled = np.zeros((*weight.shape[:2], numbers * steps, channels), f"<i{pixel.itemsize}")
     filled[:, :, :run] = weight
-    taps = _taps(picture, window, np.arange(window.groups) * inputs, 4 * np.arange(steps))
-    quads = filled.reshape(-1, 4, window.groups, channels // window.groups)
-    quads = np.ascontiguousarray(quads.transpose(2, 0, 3, 1)).view("<i4")[..., 0]
-    return taps, _blocks(quads)
+    taps = _taps(picture, window, np.arange(window.groups) * inputs, numbers * np.arange(steps))
+    by_step = filled.reshape(-1, numbers, window.groups, channels // window.groups)
+    by_step = np.ascontiguousarray(by_step.transpose(2, 0, 3, 1)).view("<i4")[..., 0]
+    return taps, _blocks(by_step)
 
 
 def pixel_sums(

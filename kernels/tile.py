@@ -157,7 +157,7 @@ def _product(acts, place, weights, first, o, block):  # type: ignore[no-untyped-
 def _product_by_type(acts, place, weights, first, o, block):  # type: ignore[no-untyped-def]
     if acts.dtype == types.uint64:
         return _ones_apart if _BYTES_APART else _ones
-    return _real if acts.dtype == types.float32 else _dot4
+    return _real if acts.dtype == types.float32 else _dot
 
 
 def _ones(acts, place, weights, first, o, block):  # type: ignore[no-untyped-def]
@@ -178,10 +178,11 @@ def _real(acts, place, weights, first, o, block):  # type: ignore[no-untyped-def
     return acts[place] * weights[first + o]
 
 
-def _dot4(acts, place, weights, first, o, block):  # type: ignore[no-untyped-def]
-    """Add the products of four bytes with the four signed bytes of a weight."""
+def _dot(acts, place, weights, first, o, block):  # type: ignore[no-untyped-def]
+    """Add the products of four bytes, or two numbers of 16 bits, with the parts of a weight."""
     total, weight = np.int32(0), weights[first + o]
-    for i in range(4):
-        signed = np.int32(weight << np.int32(24 - 8 * i)) >> np.int32(24)
+    bits = 8 * acts.itemsize
+    for i in range(32 // bits):
+        signed = np.int32(weight << np.int32(32 - bits * (i + 1))) >> np.int32(32 - bits)
         total += np.int32(acts[place + i]) * signed
     return total

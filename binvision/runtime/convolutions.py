@@ -146,11 +146,11 @@ def _convolution(
 
 
 def _pixels(draft: Draft, step: Step, offset: int) -> tuple[np.ndarray, layout.Picture]:
-    """Return the image with a border of ``offset``; the image itself where it needs none."""
+    """Return the image with a border of ``offset``; the image itself where that will do."""
     picture = layout.Picture(*draft.shapes[draft.image_name], tuple(step.attrs["padding"]))
-    if picture.border == (0, 0):
+    if picture.border == (0, 0) and draft.image.dtype == layout.PIXEL:
         return draft.image, picture
-    padded = draft.persistent(picture.size, "uint8")
+    padded = draft.persistent(picture.size, layout.PIXEL)
     padded[:] = offset
     image, place = draft.image, _inside_place(picture)
     draft.task(
@@ -165,7 +165,7 @@ def _pixels(draft: Draft, step: Step, offset: int) -> tuple[np.ndarray, layout.P
 def _levels(draft: Draft, step: Step) -> tuple[np.ndarray, layout.Picture]:
     """Return the input rounded to 8 bits, with a border of zeros."""
     picture = layout.Picture(*draft.shapes[step.inputs[0]], tuple(step.attrs["padding"]))
-    rounded, place = draft.persistent(picture.size, "uint8"), _inside_place(picture)
+    rounded, place = draft.persistent(picture.size, layout.PIXEL), _inside_place(picture)
     rounded[:] = _ZERO_LEVEL
     values = draft.floats[step.inputs[0]]
     levels = aligned_copy(draft.model.tensor(step, "levels"))

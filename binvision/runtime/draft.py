@@ -18,7 +18,7 @@ from binvision.runtime.shapes import infer_shapes
 
 __all__ = ["BitPicture", "Draft", "Task"]
 
-# The kernel for 8-bit pixels reads them four at a time, up to three bytes beyond the last.
+# The kernels for 8-bit pixels read four bytes at a time, up to three beyond the last.
 _SLACK = 64
 
 
@@ -98,7 +98,7 @@ class Draft:
             if step.op == "binary_conv"
         }
 
-    def persistent(self, elements_per_image: int, dtype: str) -> np.ndarray:
+    def persistent(self, elements_per_image: int, dtype: str | np.dtype) -> np.ndarray:
         """Return zeros that no other value ever uses, with room for reads beyond the end."""
         elements = self.batch * elements_per_image + _SLACK
         self.check_memory(elements * np.dtype(dtype).itemsize)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from binvision.kernels.layout import PIXEL
 from tests.support import reference
 from tests.support.convolutions import Layer, layers, run_bits, run_floats, run_pixels
 from tests.support.networks import pack_channels
@@ -16,6 +17,8 @@ from tests.support.networks import pack_channels
 checked = settings(max_examples=60, deadline=None, derandomize=False, print_blob=True)
 PLAIN = {"stride": (1, 1), "padding": (0, 0), "dilation": (1, 1), "groups": 1}
 SAME = {**PLAIN, "padding": (1, 1)}
+# Numbers of 16 bits run on every CPU, bytes where it has an instruction for them.
+PIXELS = sorted({np.dtype(np.int16), PIXEL}, key=str)
 
 
 def vectors(rng: np.random.Generator, layer: Layer) -> dict[str, np.ndarray]:
@@ -75,14 +78,19 @@ def test_integers_of_bits(layer: Layer, vector: bool) -> None:
 
 
 @checked
-@given(layer=layers(inputs=9), vector=st.booleans(), offset=st.sampled_from([0, 1, 128, 255]))
-def test_pixels(layer: Layer, vector: bool, offset: int) -> None:
+@given(
+    layer=layers(inputs=9),
+    vector=st.booleans(),
+    offset=st.sampled_from([0, 1, 128, 255]),
+    pixel=st.sampled_from(PIXELS),
+)
+def test_pixels(layer: Layer, vector: bool, offset: int, pixel: np.dtype) -> None:
     rng = np.random.default_rng(layer.seed)
     x = rng.integers(0, 256, (layer.batch, *layer.size, layer.inputs)).astype(np.uint8)
     weight = rng.integers(-128, 128, layer.weight_shape).astype(np.int8)
     tensors = vectors(rng, layer)
     ours, packed = run_pixels(
-        layer, x, weight, offset, tensors=tensors, vector=vector, pack=(tensors["bias"], 1)
+        layer, x, weight, offset, pixel, tensors=tensors, vector=vector, pack=(tensors["bias"], 1)
     )
     sums = reference.convolution_sums(x.astype(np.int64) - offset, weight, layer.attrs)
     truth = reference.epilogue(sums, tensors, [])
@@ -145,15 +153,16 @@ def test_extreme_sums(vector: bool, side: int, inputs: int) -> None:
     np.testing.assert_array_equal(ours.ravel(), [taps, -taps] * 4)
 
 
+@pytest.mark.parametrize("pixel", PIXELS)
 @pytest.mark.parametrize("vector", [True, False])
-def test_extreme_pixels(vector: bool) -> None:
+def test_extreme_pixels(vector: bool, pixel: np.dtype) -> None:
     """Sums beyond 2^24 are still exact integers, rounded once."""
     layer = Layer(1, (20, 20), 3, 4, (20, 20), PLAIN)
     x = np.full((1, 20, 20, 3), 255, np.uint8)
     weight = np.full(layer.weight_shape, -127, np.int8)
     weight[0, 0, 0] = 1
     tensors = {"scale": np.ones(4, np.float32), "bias": np.zeros(4, np.float32)}
-    ours, _ = run_pixels(layer, x, weight, 0, tensors=tensors, vector=vector)
+    ours, _ = run_pixels(layer, x, weight, 0, pixel, tensors=tensors, vector=vector)
     np.testing.assert_array_equal(ours.ravel(), [np.float32(255 * (1 - 127 * 1199))] * 4)
 
 

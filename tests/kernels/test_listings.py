@@ -38,6 +38,14 @@ def test_multiplication_of_floats_is_fused() -> None:
     assert re.search(r"fmla\s+v\d+\.4s", inner_loop("neon", types.float32, r"fmla"))
 
 
+@pytest.mark.parametrize(("isa", "per_tap"), [("avx2", 4 * 2), ("portable", 4)])
+def test_pairs_are_one_instruction(isa: str, per_tap: int) -> None:
+    """And nothing sorts products, which LLVM does where it does not know the form."""
+    loop = inner_loop(isa, types.int16, "pmaddwd")
+    assert len(re.findall("pmaddwd", loop)) == per_tap
+    assert not re.search("perm|unpck|shufps|blend|mov.*rsp", loop)
+
+
 def test_plain_path_needs_no_extension_of_the_cpu() -> None:
     loop = inner_loop("portable", types.uint64, r"pxor|xorps")
     assert not re.search(r"%ymm|%zmm|pshufb|popcnt", loop)

@@ -182,19 +182,23 @@ def test_bordered_copies() -> None:
     out = np.full(expected.shape, 9, np.uint8)
     kernels.copy_rows(image.reshape(-1), out.reshape(-1), place, 0, 6)
     np.testing.assert_array_equal(out, expected)
+    wide = np.full(expected.shape, 9, np.int16)
+    kernels.copy_rows(image.reshape(-1), wide.reshape(-1), place, 0, 6)
+    np.testing.assert_array_equal(wide, expected)
     real = np.zeros(expected.shape, np.float32)
     kernels.subtract_offset(image.reshape(-1), 1.5, real.reshape(-1), place, 0, 6)
     inside = np.pad(image - np.float32(1.5), ((0, 0), (2, 2), (2, 2), (0, 0)))
     np.testing.assert_array_equal(real, inside)
 
 
+@pytest.mark.parametrize("pixel", [np.uint8, np.int16])
 @pytest.mark.parametrize("vector", [True, False])
-def test_quantize_rounds_halves_to_even_and_clips(vector: bool) -> None:
+def test_quantize_rounds_halves_to_even_and_clips(vector: bool, pixel: type) -> None:
     row = [0.5, 1.5, -0.5, -1.5, 127.4, 127.5, 1e30, -127.5, -128.5, -1e30, np.inf, -np.inf]
     row += [np.nan, 0.0, -0.0, 3.49]
     expected = [0, 2, 0, -2, 127, 127, 127, -128, -128, -128, 127, -128, -128, 0, 0, 3]
     values = np.array(row * 4, np.float32)
-    out = np.zeros(2 * 70, np.uint8)
+    out = np.zeros(2 * 70, pixel)
     place = np.array([1, 32, 3, 70, 0], np.int64)  # two pictures of one row of two pixels
     kernels.quantize(values, np.ones(16, np.float32), out, place, 0, 2, vector)
     inside = out.reshape(2, 70)[:, 3:35].reshape(4, 16)

@@ -158,11 +158,14 @@ def _bit_picture(
     return acts, picture
 
 
-def run_pixels(layer: Layer, x: np.ndarray, weight: np.ndarray, offset: int, **options: Any) -> Any:
-    """Convolve uint8 ``x`` less its offset with int8 weights."""
+def run_pixels(
+    layer: Layer, x: np.ndarray, weight: np.ndarray, offset: int,
+    pixel: np.dtype = layout.PIXEL, **options: Any,
+) -> Any:  # fmt: skip
+    """Convolve uint8 ``x``, stored as ``pixel``, less its offset with int8 weights."""
     picture = layout.Picture(*layer.size, layer.inputs, layer.attrs["padding"])
-    acts = _bordered(x, picture, offset, slack=3)
-    taps, weights = layout.pixel_weights(weight, picture, layer.window)
+    acts = _bordered(x.astype(pixel), picture, offset, slack=3)
+    taps, weights = layout.pixel_weights(weight, picture, layer.window, pixel)
     sums = layout.pixel_sums(weight, offset, layer.out_hw)
     return _convolve(layer, acts, picture, taps, weights, sums, **options)
 

@@ -9,7 +9,7 @@ import llvmlite.binding as llvm
 from llvmlite import ir
 from numba import types
 
-from binvision.kernels.emit import F32, I32, I64
+from binvision.kernels.emit import F32, I16, I32, I64
 from binvision.kernels.isa import BLOCKINGS
 from binvision.kernels.register_tile import OPERANDS, emit_sum
 
@@ -31,7 +31,11 @@ CPUS = {
     "portable": Cpu("x86_64-linux-gnu", "x86-64"),
 }
 
-_ELEMENTS = {types.uint64: (I64, I64, I32), types.float32: (F32, F32, F32)}
+_ELEMENTS = {
+    types.uint64: (I64, I64, I32),
+    types.float32: (F32, F32, F32),
+    types.int16: (I16, I32, I32),
+}
 
 
 def listing(isa: str, dtype: types.Type) -> str:
