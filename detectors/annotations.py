@@ -68,11 +68,14 @@ class DetectionSet:
         classes: Names; labels are indices into them.
         pictures: In the order of the annotations; those without objects are among them.
         problems: What was left out or changed, a line each.
+        class_ids: Numbers of the classes in the annotations, where COCO's results need them; those
+            of Pascal VOC, which has none, count from 1.
     """
 
     classes: tuple[str, ...]
     pictures: tuple[Picture, ...]
     problems: tuple[str, ...] = ()
+    class_ids: tuple[int | str, ...] = ()
 
 
 class SummaryRow(NamedTuple):
@@ -135,7 +138,9 @@ def read_detection_set(
         for index, name in enumerate(names)
         if not counts[index]
     ]
-    return DetectionSet(names, tuple(pictures), tuple(problems))
+    numbers = dict(zip(written.classes, written.class_ids, strict=True))
+    ids = tuple(numbers[name] for name in names)
+    return DetectionSet(names, tuple(pictures), tuple(problems), ids)
 
 
 def summary(data: DetectionSet) -> tuple[SummaryRow, ...]:

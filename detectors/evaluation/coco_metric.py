@@ -12,9 +12,9 @@ References:
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,7 +22,12 @@ from numpy.typing import NDArray
 
 from binvision.detectors.annotations import Picture
 from binvision.detectors.detections import Detections
-from binvision.detectors.evaluation.operating_points import FALSE_PER_PICTURE, rate_within
+from binvision.detectors.evaluation.operating_points import (
+    FALSE_PER_PICTURE,
+    OperatingPoint,
+    best_point,
+    rate_within,
+)
 
 if TYPE_CHECKING:
     from pycocotools.cocoeval import COCOeval
@@ -33,6 +38,7 @@ __all__ = [
     "SIZES",
     "ClassScores",
     "CocoScores",
+    "PictureMatches",
     "coco_scores",
     "in_classes",
 ]
@@ -45,6 +51,22 @@ SIZES = ("small", "medium", "large")
 RECALL_LEVELS = np.linspace(0, 1, 101)
 
 _AP50, _ALL_SIZES, _MOST = 0, 0, 2  # indices into what the tools accumulate
+
+
+@dataclass(frozen=True)
+class PictureMatches:
+    """What COCO's matching at IoU .50 says of one picture's detections and objects.
+
+    Attributes:
+        counts: (N,) bool; False for detections of ignored objects, and beyond the 100 best.
+        hit: (N,) bool.
+        found_with: (M,) score of the detection that hit each object; -1 if none did, infinite for
+            objects to be ignored.
+    """
+
+    counts: NDArray[np.bool_]
+    hit: NDArray[np.bool_]
+    found_with: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -80,14 +102,19 @@ class CocoScores:
         ap50_by_size: Mean over the classes, at IoU .50, of small, medium and large objects.
         recall_at: Recall at IoU .50 by the number of false detections a picture, of all classes
             together with one threshold.
+        best: The threshold on the score where F1 is greatest, all classes together; None without
+            objects or detections.
         classes: In the order of the set.
+        matches: Of each picture.
     """
 
     pictures: int
     numbers: dict[str, float | None]
     ap50_by_size: dict[str, float | None]
     recall_at: dict[float, float | None]
+    best: OperatingPoint | None
     classes: tuple[ClassScores, ...]
+    matches: tuple[PictureMatches, ...]
 
 
 def in_classes(found: Detections, classes: tuple[str, ...]) -> Detections:
@@ -114,7 +141,8 @@ def coco_scores(
     """
     evaluation = _evaluated(pictures, found, classes)
     precision, numbers = evaluation.eval["precision"], evaluation.stats.tolist()
-    hits = [_hits(evaluation, index, len(pictures)) for index in range(len(classes))]
+    matches = tuple(_matches(evaluation, pictures, found, len(classes)))
+    hits = [_hits(pictures, found, matches, index) for index in range(len(classes))]
     per_class = tuple(
         ClassScores(
             name,
@@ -123,22 +151,26 @@ def coco_scores(
             _mean(precision[_AP50, :, index, _ALL_SIZES, _MOST]),
             _by_size(precision[_AP50, :, index, :, _MOST]),
             precision[_AP50, :, index, _ALL_SIZES, _MOST].copy() if hits[index].boxes else None,
-            _recall_at(hits[index : index + 1], len(pictures)),
+            _recall_at(hits[index], len(pictures)),
         )
         for index, name in enumerate(classes)
     )
+    # Detections of classes without objects can only be false; COCO leaves such classes out.
+    together = _joined([part for part in hits if part.boxes])
     return CocoScores(
         len(pictures),
         {name: value if value >= 0 else None for name, value in zip(NUMBERS, numbers, strict=True)},
         _by_size(precision[_AP50, :, :, :, _MOST]),
-        _recall_at(hits, len(pictures)),
+        _recall_at(together, len(pictures)),
+        best_point(together.scores, together.hit, together.boxes),
         per_class,
+        matches,
     )
 
 
 @dataclass(frozen=True)
 class _Hits:
-    """Detections of one class that count, and which of them hit at IoU .50."""
+    """Detections that count, and which of them hit an object."""
 
     boxes: int
     scores: NDArray[np.float64]
@@ -197,28 +229,59 @@ def _found_rows(found: Detections) -> list[dict[str, Any]]:
     ]
 
 
-def _hits(evaluation: COCOeval, index: int, pictures: int) -> _Hits:
-    # The tools list classes, in each the four ranges of sizes, in each the pictures.
-    first = index * (len(SIZES) + 1) * pictures
-    rows = [row for row in evaluation.evalImgs[first : first + pictures] if row is not None]
-    boxes = sum(int((np.asarray(row["gtIgnore"]) == 0).sum()) for row in rows)
-    scores = np.concatenate([np.zeros(0), *(np.asarray(row["dtScores"]) for row in rows)])
-    nothing = np.zeros(0, bool)
-    hit = np.concatenate([nothing, *(row["dtMatches"][_AP50] > 0 for row in rows)])
-    counts = ~np.concatenate([nothing, *(row["dtIgnore"][_AP50] for row in rows)])
-    return _Hits(boxes, scores[counts], hit[counts])
+def _matches(
+    evaluation: COCOeval, pictures: Sequence[Picture], found: Sequence[Detections], classes: int
+) -> Iterator[PictureMatches]:
+    truth_first = found_first = 1  # numbers run through all pictures
+    for place, (picture, boxes) in enumerate(zip(pictures, found, strict=True)):
+        counts, hit = np.zeros(len(boxes), bool), np.zeros(len(boxes), bool)
+        found_with = np.where(picture.ignore, np.inf, -1.0)
+        for index in range(classes):
+            # The tools list classes, in each the four ranges of sizes, in each the pictures.
+            row = evaluation.evalImgs[index * (len(SIZES) + 1) * len(pictures) + place]
+            if row is None:
+                continue
+            chosen = np.asarray(row["dtIds"], np.int64) - found_first
+            counts[chosen] = ~row["dtIgnore"][_AP50]
+            hit[chosen] = row["dtMatches"][_AP50] > 0
+            by = row["gtMatches"][_AP50].astype(np.int64) - found_first
+            objects = np.asarray(row["gtIds"], np.int64) - truth_first
+            wanted = (by >= 0) & ~picture.ignore[objects]
+            found_with[objects[wanted]] = boxes.scores[by[wanted]]
+        yield PictureMatches(counts, hit & counts, found_with)
+        truth_first += len(picture.boxes)
+        found_first += len(boxes)
 
 
-def _recall_at(hits: Sequence[_Hits], pictures: int) -> dict[float, float | None]:
-    boxes = sum(part.boxes for part in hits)
-    if not boxes:
+def _hits(
+    pictures: Sequence[Picture],
+    found: Sequence[Detections],
+    matches: Sequence[PictureMatches],
+    label: int,
+) -> _Hits:
+    boxes = sum(int((~p.ignore & (p.labels == label)).sum()) for p in pictures)
+    parts = [
+        _Hits(0, boxes_of.scores[chosen].astype(np.float64), match.hit[chosen])
+        for boxes_of, match in zip(found, matches, strict=True)
+        for chosen in [match.counts & (boxes_of.labels == label)]
+    ]
+    return replace(_joined(parts), boxes=boxes)
+
+
+def _joined(parts: Sequence[_Hits]) -> _Hits:
+    return _Hits(
+        sum(part.boxes for part in parts),
+        np.concatenate([np.zeros(0), *(part.scores for part in parts)]),
+        np.concatenate([np.zeros(0, bool), *(part.hit for part in parts)]),
+    )
+
+
+def _recall_at(hits: _Hits, pictures: int) -> dict[float, float | None]:
+    if not hits.boxes:
         return dict.fromkeys(FALSE_PER_PICTURE)
-    # Detections of classes without objects can only be false; COCO leaves such classes out.
-    parts = [part for part in hits if part.boxes]
-    scores = np.concatenate([part.scores for part in parts])
-    hit = np.concatenate([part.hit for part in parts]).astype(np.float64)
+    hit = hits.hit.astype(np.float64)
     return {
-        allowed: rate_within(scores, hit, 1 - hit, allowed * pictures) / boxes
+        allowed: rate_within(hits.scores, hit, 1 - hit, allowed * pictures) / hits.boxes
         for allowed in FALSE_PER_PICTURE
     }
 

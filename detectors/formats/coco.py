@@ -42,7 +42,9 @@ def read_coco(path: Path, images: Path | None) -> WrittenSet:
     folders = [images] if images else _usual_folders(path)
     pictures, left_out = _pictures(document["images"], folders, path.name, problems)
     _add_boxes(document["annotations"], names, pictures, left_out, path.name, problems)
-    return WrittenSet(path.name, tuple(names.values()), list(pictures.values()), problems)
+    return WrittenSet(
+        path.name, tuple(names.values()), tuple(names), list(pictures.values()), problems
+    )
 
 
 def read_coco_document(path: Path) -> dict[str, Any]:

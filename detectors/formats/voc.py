@@ -71,8 +71,9 @@ def read_voc(data: Path, images: Path | None, split: str) -> WrittenSet:
         if picture:
             pictures.append(picture)
     _count_from_zero(pictures)
-    names = sorted({box.class_name for picture in pictures for box in picture.boxes})
-    return WrittenSet(str(data), tuple(names), pictures, problems)
+    names = tuple(sorted({box.class_name for picture in pictures for box in picture.boxes}))
+    numbers = tuple(range(1, len(names) + 1))  # it has none of its own
+    return WrittenSet(str(data), names, numbers, pictures, problems)
 
 
 def _xml_files(folder: Path) -> list[Path]:

@@ -55,12 +55,14 @@ class WrittenSet:
     Attributes:
         where: What messages call the annotations.
         classes: Names in the order of their numbers.
+        class_ids: Their numbers in the file.
         pictures: In the order of the file.
         problems: What had to be left out while reading, one line each.
     """
 
     where: str
     classes: tuple[str, ...]
+    class_ids: tuple[int | str, ...]
     pictures: list[WrittenPicture]
     problems: list[str] = field(default_factory=list)
 

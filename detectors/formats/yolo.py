@@ -76,7 +76,8 @@ def read_yolo(data: Path, images: Path | None, split: str) -> WrittenSet:
             f"{data}: {without} of {len(pictures)} pictures have no label file and count as "
             f"pictures without objects"
         )
-    return WrittenSet(str(data), classes, [picture for picture, _ in pictures], problems)
+    kept = [picture for picture, _ in pictures]
+    return WrittenSet(str(data), classes, tuple(range(len(classes))), kept, problems)
 
 
 def _class_file(folder: Path) -> Path | None:

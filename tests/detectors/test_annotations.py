@@ -54,6 +54,7 @@ def test_coco(tmp_path: Path) -> None:
     found = read_detection_set(tmp_path / "set.json", tmp_path / "elsewhere")
     check_whole(found)
     assert [picture.identifier for picture in found.pictures] == [10, 11, 12]
+    assert found.class_ids == (0, 7, 14)
 
 
 def test_coco_in_its_own_folders(tmp_path: Path) -> None:
@@ -364,6 +365,7 @@ def test_nothing_to_read(tmp_path: Path) -> None:
 def test_chosen_classes(tmp_path: Path) -> None:
     found = read_detection_set(write_coco(tmp_path), classes=["owl", "dog"])
     assert found.classes == ("owl", "dog") and found.problems == ()
+    assert found.class_ids == (14, 7)
     assert [picture.labels.tolist() for picture in found.pictures] == [[1], [0], []]
     with pytest.raises(UsageError, match="no class 'dgo'; there are cat, dog, owl; did you mean"):
         read_detection_set(tmp_path / "set.json", classes=["dgo"])

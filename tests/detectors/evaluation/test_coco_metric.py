@@ -134,6 +134,31 @@ def test_rate_within_counts_equal_scores_together() -> None:
     assert rate_within(scores[:0], hit[:0], hit[:0], 5) == 0
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_matches_and_the_best_threshold(seed: int) -> None:
+    """Counted picture by picture at every threshold."""
+    rng = np.random.default_rng(200 + seed)
+    pictures = random_pictures(rng, 10, len(CLASSES), most=5)
+    found = [random_detections(rng, picture, CLASSES, extra=3) for picture in pictures]
+    scores = coco_scores(pictures, found, CLASSES)
+    objects = sum(int((~picture.ignore).sum()) for picture in pictures)
+    points = []
+    for threshold in np.unique(np.concatenate([boxes.scores for boxes in found])):
+        hits = missed = false = 0
+        for boxes, match in zip(found, scores.matches, strict=True):
+            above = boxes.scores >= threshold
+            hits += int((match.hit & above).sum())
+            false += int((match.counts & ~match.hit & above).sum())
+            missed += int((match.found_with < threshold).sum())
+        assert hits + missed == objects
+        precision, recall = hits / max(hits + false, 1), hits / objects
+        f1 = 2 * precision * recall / max(precision + recall, 1e-9)
+        points.append((f1, float(threshold), precision, recall))
+    f1, threshold, precision, recall = max(points)
+    assert scores.best is not None and scores.best.score == pytest.approx(threshold)
+    assert (scores.best.precision, scores.best.recall) == pytest.approx((precision, recall))
+
+
 def test_classes_and_sizes_without_objects() -> None:
     rng = np.random.default_rng(5)
     (picture,) = random_pictures(rng, 1, 1, most=0)
@@ -157,7 +182,7 @@ def test_nothing_found_and_nothing_there() -> None:
     )
     pictures = random_pictures(rng, 4, 1)
     scores = coco_scores(pictures, [nothing] * 4, ("cat",))
-    assert scores.numbers["AP"] == scores.numbers["AR100"] == 0
+    assert scores.numbers["AP"] == scores.numbers["AR100"] == 0 and scores.best is None
     assert set(scores.recall_at.values()) == {0}
     empty = random_pictures(rng, 2, 1, most=0)
     scores = coco_scores(empty, [nothing] * 2, ("cat",))
