@@ -16,7 +16,18 @@ from typing import Annotated, Any
 import typer
 
 from binvision import __version__
-from binvision.cli import bench, compare, demo, eval, export, info, models, track, train
+from binvision.cli import (
+    bench,
+    compare,
+    demo,
+    eval_detectors,
+    eval_trackers,
+    export,
+    info,
+    models,
+    track,
+    train,
+)
 from binvision.errors import BinvisionError, MediaError, MissingExtraError, UsageError
 
 __all__ = ["app", "main"]
@@ -91,7 +102,6 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "info": info.info,
     "bench": bench.bench,
     "export": export.export,
-    "eval": eval.evaluate,
     "compare": compare.compare,
     "train": train.train,
 }
@@ -101,6 +111,18 @@ for _name, _function in _COMMANDS.items():
 _demo_app = typer.Typer(no_args_is_help=True, help="Show what binvision does, without any input.")
 _demo_app.command("track", epilog=_EXIT_CODES)(_command(demo.track))
 app.add_typer(_demo_app, name="demo")
+
+_eval_app = typer.Typer(
+    no_args_is_help=True, help="Measure detectors and trackers on annotated data."
+)
+_EVAL_COMMANDS: dict[str, Callable[..., None]] = {
+    "coco": eval_detectors.coco,
+    "fddb": eval_detectors.fddb,
+    **{name: eval_trackers.command(name) for name in eval_trackers.BENCHMARKS},
+}
+for _name, _function in _EVAL_COMMANDS.items():
+    _eval_app.command(_name, epilog=_EXIT_CODES)(_command(_function))
+app.add_typer(_eval_app, name="eval")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

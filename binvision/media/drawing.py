@@ -39,6 +39,7 @@ class Mark:
         score: Confidence in 0..1, drawn as a bar; None draws none.
         lost: Draw the box dashed.
         colour: Which colour of the palette; any whole number.
+        dashed: Draw the box dashed, without a word of being lost.
     """
 
     box_xywh: BoxXYWH
@@ -46,6 +47,7 @@ class Mark:
     score: float | None = None
     lost: bool = False
     colour: int = 0
+    dashed: bool = False
 
 
 def annotate(
@@ -79,7 +81,7 @@ def _draw_box(
     top, bottom = (min(max(value, -reach_y), 2 * reach_y) for value in (y, y + h))
     corners = [(left, top), (right, top), (right, bottom), (left, bottom)]
     sides = list(zip(corners, corners[1:] + corners[:1], strict=True))
-    if mark.lost:
+    if mark.lost or mark.dashed:
         sides = [piece for side in sides for piece in _dashes(*side, 5.0 * width)]
     # A dark line beneath keeps the box readable on any ground.
     for ink, thickness in ((_SHADE, width + 2), (colour, width)):

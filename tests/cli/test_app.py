@@ -18,7 +18,10 @@ COMMANDS = [
     ("models",),
     ("info",),
     ("export",),
-    ("eval",),
+    ("eval", "coco"),
+    ("eval", "fddb"),
+    ("eval", "got10k"),
+    ("eval", "folder"),
     ("compare",),
     ("train",),
 ]

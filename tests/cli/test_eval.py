@@ -268,7 +268,7 @@ def test_wrong_use(run: Run, root: Path, packed: Path) -> None:
     fails(run(*folder, "--model", packed, "--set", "scale_lr=3"), 2, "scale_lr = 3 out of range")
     fails(run(*folder, "--rival", "mil", "--rival", "mil"), 2, "two trackers are called mil")
     fails(run(*folder, "--model", packed, "--model", packed), 2, "two trackers are called .*small")
-    fails(run("vot", "--root", root), 2, "'vot' is not one of")
+    fails(run("vot", "--root", root), 2, "No such command 'vot'")
     fails(run("folder"), 2, "--root")
 
 

@@ -60,6 +60,7 @@ class Command:
     path: tuple[str, ...]
     help: str
     parameters: tuple[Parameter, ...]
+    function: Callable[..., Any]  # what does the work, perhaps of several commands
 
     @property
     def arguments(self) -> list[Parameter]:
@@ -77,7 +78,8 @@ def commands_of(app: typer.Typer, path: tuple[str, ...] = ()) -> dict[tuple[str,
         function = info.callback
         assert function is not None
         here = (*path, info.name or function.__name__)
-        found[here] = Command(here, inspect.cleandoc(function.__doc__ or ""), _parameters(function))
+        text = inspect.cleandoc(function.__doc__ or "")
+        found[here] = Command(here, text, _parameters(function), inspect.unwrap(function))
     for group in app.registered_groups:
         assert group.typer_instance is not None
         found |= commands_of(group.typer_instance, (*path, str(group.name)))
@@ -85,9 +87,12 @@ def commands_of(app: typer.Typer, path: tuple[str, ...] = ()) -> dict[tuple[str,
 
 
 def render(app: typer.Typer) -> str:
-    """The whole page."""
-    commands = commands_of(app)
-    return "\n".join([_HEAD, *(_section(commands[path]) for path in sorted(commands))])
+    """The whole page; commands that share function and options share a section."""
+    sections: dict[Any, list[Command]] = {}
+    for _, command in sorted(commands_of(app).items()):
+        options = tuple(parameter.names for parameter in command.parameters)
+        sections.setdefault((command.function, options), []).append(command)
+    return "\n".join([_HEAD, *map(_section, sections.values())])
 
 
 # From a signature to parameters
@@ -144,11 +149,16 @@ def _value_name(kind: type) -> str:
 # From a command to its section
 
 
-def _section(command: Command) -> str:
+def _section(commands: list[Command]) -> str:
+    command = commands[0]
     arguments = [_argument_name(parameter) for parameter in command.arguments]
-    words = ["binvision", *command.path, *arguments, *(["[OPTIONS]"] if command.options else [])]
-    lines = [f"## binvision {' '.join(command.path)}", "", *_help_lines(command.help), ""]
-    lines += ["```text", " ".join(words), "```", ""]
+    words = [*arguments, *(["[OPTIONS]"] if command.options else [])]
+    lines = [f"## binvision {_words(commands)}", "", *_help_lines(command.help), ""]
+    # The others are the same but for what they are about.
+    lines += [f"- `{other.path[-1]}`: {other.help.splitlines()[0]}" for other in commands[1:]]
+    lines += [""] * (len(commands) > 1)
+    call = " ".join(("binvision", *command.path, *words))
+    lines += ["```text", call, "```", ""]
     rows = [(f"`{_argument_name(parameter)}`", parameter) for parameter in command.arguments]
     rows += [(_option_name(parameter), parameter) for parameter in command.options]
     if rows:
@@ -156,6 +166,11 @@ def _section(command: Command) -> str:
         lines += [f"| {name} | {_meaning(parameter)} |" for name, parameter in rows]
         lines.append("")
     return "\n".join(lines)
+
+
+def _words(commands: list[Command]) -> str:
+    """What calls them: the words that they share, and the last one of each."""
+    return " ".join((*commands[0].path[:-1], ", ".join(command.path[-1] for command in commands)))
 
 
 def _help_lines(text: str) -> list[str]:

@@ -1,28 +1,33 @@
-"""``binvision eval``: measure trackers on folders of annotated sequences."""
+"""``binvision eval BENCHMARK``: measure trackers on annotated sequences.
+
+Every benchmark is a command of its own, with one and the same function behind it.
+"""
 
 from __future__ import annotations
 
+import functools
+import inspect
+from collections.abc import Callable
 from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-__all__ = ["Benchmark", "Split", "evaluate"]
+__all__ = ["BENCHMARKS", "Split", "command", "evaluate"]
 
-
-class Benchmark(str, Enum):
-    """What ``--root`` holds; the names of `evaluation.benchmarks.BENCHMARKS`."""
-
-    GOT10K = "got10k"
-    OTB2013 = "otb2013"
-    OTB50 = "otb50"
-    OTB100 = "otb100"
-    UAV123 = "uav123"
-    UAV123_10FPS = "uav123_10fps"
-    UAV20L = "uav20l"
-    FOLDER = "folder"
-    OTB = "otb"
+# The names of `evaluation.benchmarks.BENCHMARKS`, and what --root holds.
+BENCHMARKS = {
+    "got10k": "GOT-10k",
+    "otb2013": "OTB2013",
+    "otb50": "OTB50",
+    "otb100": "OTB100",
+    "uav123": "UAV123",
+    "uav123_10fps": "UAV123 at 10 frames a second",
+    "uav20l": "UAV20L",
+    "folder": "sequences of your own, NAME/*.jpg with groundtruth.txt or in OTB's layout",
+    "otb": "sequences of your own in OTB's layout",
+}
 
 
 class Split(str, Enum):
@@ -33,13 +38,7 @@ class Split(str, Enum):
 
 
 def evaluate(
-    benchmark: Annotated[
-        Benchmark,
-        typer.Argument(
-            help="A benchmark in its official layout, or sequences of one's own: folder, "
-            "NAME/*.jpg with groundtruth.txt or OTB's layout; otb, OTB's layout only."
-        ),
-    ],
+    benchmark: str,
     root: Annotated[
         list[Path],
         typer.Option(
@@ -90,22 +89,19 @@ def evaluate(
         ),
     ] = None,
 ) -> None:
-    """Measure trackers on annotated sequences: AO, SR, success AUC, precision, speed.
-
-    Example: binvision eval folder --root sequences --model rb-siamfc --rival mil --out results
-    """
+    """Measure trackers on one of `BENCHMARKS`; the other parameters are the command's options."""
     from binvision.cli import reporting
     from binvision.cli.campaigning import run_with_progress
-    from binvision.trackers.evaluation.benchmarks import BENCHMARKS
+    from binvision.trackers.evaluation import benchmarks
     from binvision.trackers.evaluation.campaign import Campaign
     from binvision.trackers.evaluation.entrants import enter, parse_settings
     from binvision.trackers.evaluation.results import ResultStore
 
-    chosen = BENCHMARKS[benchmark.value]
+    chosen = benchmarks.BENCHMARKS[benchmark]
     entrants = enter(model or [], rival or [], parse_settings(set_ or []))
     found = chosen.find(root, keep_going, split.value if split else None)
     _echo_skipped(found.skipped)
-    protocol = benchmark.value if starts == 1 else f"{benchmark.value}-starts{starts}"
+    protocol = benchmark if starts == 1 else f"{benchmark}-starts{starts}"
     campaign = Campaign(
         entrants=entrants,
         sequences=found.sequences,
@@ -125,6 +121,27 @@ def evaluate(
         names = ", ".join(name for name, _ in skipped)
         typer.echo(f"{len(skipped)} of {total} sequences were skipped: {names}", err=True)
         raise typer.Exit(1)
+
+
+def command(benchmark: str) -> Callable[..., None]:
+    """The command for one benchmark: `evaluate` with the help and the options that fit it."""
+
+    @functools.wraps(evaluate)
+    def run(**options: object) -> None:
+        evaluate(benchmark, **options)  # type: ignore[arg-type]
+
+    unfit = {"benchmark"} if benchmark == "got10k" else {"benchmark", "split"}
+    signature = inspect.signature(evaluate, eval_str=True)
+    fit = [option for name, option in signature.parameters.items() if name not in unfit]
+    run.__signature__ = signature.replace(parameters=fit)  # type: ignore[attr-defined]
+    run.__annotations__ = {
+        name: kind for name, kind in evaluate.__annotations__.items() if name not in unfit
+    }
+    run.__doc__ = (
+        f"Measure trackers on {BENCHMARKS[benchmark]}: AO, SR, AUC, precision, speed.\n\n"
+        f"Example: binvision eval {benchmark} --root DIR --model rb-siamfc --out results"
+    )
+    return run
 
 
 def _echo_skipped(skipped: tuple[tuple[str, str], ...]) -> None:
