@@ -29,17 +29,20 @@ class FaceArchive:
     codes: list[NDArray[np.uint8]]
     landmarks: NDArray[np.float32]
     _boxes: NDArray[np.float32] = field(init=False)
+    _images: dict[int, NDArray[np.uint8]] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         self._boxes = np.stack([head_box(points) for points in self.landmarks])
 
     def draw(self, rng: Generator) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-        """Return a random picture (H, W, 3) and its box (1, 4)."""
+        """Return a random picture (H, W, 3) and its box (1, 4); it stays decoded in memory."""
         index = int(rng.integers(len(self.codes)))
-        image = cv2.imdecode(self.codes[index], cv2.IMREAD_COLOR)
-        if image is None:
-            raise DataError(f"face picture {index} cannot be decoded; the data are damaged")
-        return image, self._boxes[index : index + 1].copy()
+        if index not in self._images:
+            image = cv2.imdecode(self.codes[index], cv2.IMREAD_COLOR)
+            if image is None:
+                raise DataError(f"face picture {index} cannot be decoded; the data are damaged")
+            self._images[index] = image
+        return self._images[index], self._boxes[index : index + 1].copy()
 
 
 def head_box(points: NDArray[np.float32]) -> NDArray[np.float32]:

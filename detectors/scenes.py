@@ -160,7 +160,8 @@ class DetectionScenes(Dataset):
         is_mosaic = rng.random() < ranges.mosaic
         for x, y, w, h in _parts(size, is_mosaic, rng):
             source = self._draw(rng)
-            boxes, ignore = self._crop(source, canvas[y : y + h, x : x + w], rng)
+            turn = self._turn(source.image, rng)
+            boxes, ignore = self._crop(source, turn, canvas[y : y + h, x : x + w], rng)
             boxes[:, :2] += (x, y)
             found.append((boxes, source.labels, ignore))
         boxes, labels, ignore = (np.concatenate(column) for column in zip(*found, strict=True))
@@ -175,70 +176,60 @@ class DetectionScenes(Dataset):
         return Scene(_photographed(canvas, ranges.grey, rng), boxes, labels, ignore)
 
     def _draw(self, rng: Generator) -> Scene:
-        """Return a random source picture, flipped or turned."""
+        """Return a random source picture."""
         chance = rng.random()
         if self._faces and chance < self._ranges.faces:
-            scene = self._faces[int(rng.integers(len(self._faces)))].draw(rng)
+            image, boxes = self._faces[int(rng.integers(len(self._faces)))].draw(rng)
         elif self._photos and chance > 1 - self._ranges.background:
-            store = self._photos[int(rng.integers(len(self._photos)))]
-            image = store.image(int(rng.integers(len(store))))
-            scene = (image, np.zeros((0, 4), np.float32))
+            image, boxes = self._photograph(rng), np.zeros((0, 4), np.float32)
         else:
             picture = self.set.pictures[int(rng.integers(len(self.set.pictures)))]
             image = self._read(picture.path)
-            return self._turned(Scene(image, picture.boxes, picture.labels, picture.ignore), rng)
-        image, boxes = scene
+            return Scene(image, picture.boxes, picture.labels, picture.ignore)
         count = len(boxes)
-        labels, ignore = np.zeros(count, np.int64), np.zeros(count, bool)
-        return self._turned(Scene(image, boxes, labels, ignore), rng)
+        return Scene(image, boxes, np.zeros(count, np.int64), np.zeros(count, bool))
 
-    def _turned(self, scene: Scene, rng: Generator) -> Scene:
-        image, boxes = scene.image, scene.boxes.copy()
+    def _photograph(self, rng: Generator) -> Image:
+        store = self._photos[int(rng.integers(len(self._photos)))]
+        return store.image(int(rng.integers(len(store))))
+
+    def _turn(self, image: Image, rng: Generator) -> NDArray[np.float64]:
+        """Return the (2, 3) matrix of a random flip or turn; pixels move only when warped."""
+        height, width = image.shape[:2]
+        turn = np.eye(2, 3)
         if rng.random() < 0.5:
-            image = image[:, ::-1]
-            boxes[:, 0] = image.shape[1] - boxes[:, 0] - boxes[:, 2]
+            turn[0] = (-1, 0, width)
         if self._ranges.quarter_turns:
             if rng.random() < 0.5:
-                image = image[::-1]
-                boxes[:, 1] = image.shape[0] - boxes[:, 1] - boxes[:, 3]
+                turn[1] = (0, -1, height)
             if rng.random() < 0.5:
-                image, boxes = image.transpose(1, 0, 2), boxes[:, [1, 0, 3, 2]]
-        return Scene(np.ascontiguousarray(image), boxes, scene.labels, scene.ignore)
+                turn = turn[::-1]
+        return turn
 
     def _ground(self, rng: Generator) -> Image:
         """Return what shows where a part does not reach: grey as at inference, or a photograph."""
         if not self._photos or rng.random() < 0.4:
             return np.full((self._size, self._size, 3), _GREY, np.uint8)
-        store = self._photos[int(rng.integers(len(self._photos)))]
-        image = store.image(int(rng.integers(len(store))))
-        return cv2.resize(image, (self._size, self._size), interpolation=cv2.INTER_AREA)
+        size_wh = (self._size, self._size)
+        return cv2.resize(self._photograph(rng), size_wh, interpolation=cv2.INTER_AREA)
 
     def _crop(
-        self, scene: Scene, part: Image, rng: Generator
+        self, scene: Scene, turn: NDArray[np.float64], part: Image, rng: Generator
     ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Fill a part with a piece of a picture at random scale; lost objects get width 0."""
-        ranges, (height, width) = self._ranges, scene.image.shape[:2]
-        size_wh = (part.shape[1], part.shape[0])
+        ranges, size_wh = self._ranges, (part.shape[1], part.shape[0])
         scale = self._scale(scene.image, rng)
         aspect = np.exp(rng.normal(0, ranges.aspect) / 2)
         angle = np.deg2rad(np.clip(rng.normal(0, ranges.rotation), -45, 45))
-        turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-        linear = turn @ np.diag([scale * aspect, scale / aspect])
-        looked_at = self._look_at(scene, rng)
+        rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        linear = rotation @ np.diag([scale * aspect, scale / aspect])
+        looked_at = turn[:, :2] @ self._look_at(scene, rng) + turn[:, 2]
         place = np.array(size_wh) * rng.uniform(0.15, 0.85, 2)
         if rng.random() < 0.5:  # keep the crop inside the picture where it fits
-            looked_at = _inside(looked_at, place, scale, (width, height), size_wh)
-        matrix = np.column_stack([linear, place - linear @ looked_at])
-        if scale < 0.6:  # warping takes four pixels for each of the crop's, however many there are
-            image = cv2.resize(scene.image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
-            ratio = np.array([width / image.shape[1], height / image.shape[0]])
-            image_matrix = np.column_stack([matrix[:, :2] * ratio, matrix[:, 2]])
-        else:
-            image, image_matrix = scene.image, matrix
-        # A view of the canvas is not contiguous, so that OpenCV cannot write into it.
-        piece = np.ascontiguousarray(part)
-        cv2.warpAffine(image, image_matrix, size_wh, piece, borderMode=cv2.BORDER_TRANSPARENT)
-        part[:] = piece
+            picture_wh = np.abs(turn[:, :2]) @ scene.image.shape[1::-1]
+            looked_at = _inside(looked_at, place, scale, picture_wh, size_wh)
+        matrix = np.column_stack([linear @ turn[:, :2], place + linear @ (turn[:, 2] - looked_at)])
+        _warp(scene.image, matrix, scale, part)
         boxes, seen = _moved(scene.boxes, matrix, size_wh)
         is_small = boxes[:, 2:].min(1, initial=np.inf) < _LEAST_SIDE
         lost = (seen < 0.05) | (boxes[:, 2:] <= 0).any(1)
@@ -324,16 +315,32 @@ def _inside(
     looked_at: NDArray[np.float64],
     place: NDArray[np.float64],
     scale: float,
-    picture_wh: tuple[int, int],
+    picture_wh: NDArray[np.float64],
     size_wh: tuple[int, int],
 ) -> NDArray[np.float64]:
     """Move the point so that an upright crop does not leave the picture, where it is larger."""
-    before, after = place / scale, (np.array(size_wh) - place) / scale
-    low, high = before, np.array(picture_wh) - after
+    low, high = place / scale, picture_wh - (np.array(size_wh) - place) / scale
     fits = low <= high
     return np.where(
         fits, np.clip(looked_at, np.minimum(low, high), np.maximum(low, high)), looked_at
     )
+
+
+def _warp(image: Image, matrix: NDArray[np.float64], scale: float, part: Image) -> None:
+    """Paint what lies under a part into it; ``matrix`` counts from the pictures' edges."""
+    if scale < 0.6:  # warping takes four pixels for each of the crop's, however many there are
+        height, width = image.shape[:2]
+        image = cv2.resize(image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+        ratio = np.array([width / image.shape[1], height / image.shape[0]])
+        matrix = np.column_stack([matrix[:, :2] * ratio, matrix[:, 2]])
+    # OpenCV counts from the centres of pixels.
+    offset = matrix[:, 2] + matrix[:, :2] @ (0.5, 0.5) - 0.5
+    by_centres = np.column_stack([matrix[:, :2], offset])
+    # A view of the canvas is not contiguous, so that OpenCV cannot write into it.
+    piece = np.ascontiguousarray(part)
+    size_wh = (part.shape[1], part.shape[0])
+    cv2.warpAffine(image, by_centres, size_wh, piece, borderMode=cv2.BORDER_TRANSPARENT)
+    part[:] = piece
 
 
 def _moved(
