@@ -149,6 +149,63 @@ def test_results_are_what_the_official_tools_read(
     assert list(numbers.values()) == pytest.approx(expected, abs=1e-6)
 
 
+def test_a_checkpoint_is_measured_before_its_export(
+    command: Any, data: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("torch")
+    from binvision.detectors.detector import Detector
+    from binvision.detectors.torch_network import TorchNetwork
+    from tests.support.checkpoints import write_detector_checkpoint
+
+    checkpoint, out = tmp_path / "last.pth", tmp_path / "out"
+    write_detector_checkpoint(checkpoint, 2)
+    done = command(
+        "eval", "coco", "--annotations", data, "--model", checkpoint, "--json", "--out", out
+    )
+    assert done.code == 0, done.err
+    assert json.loads(done.out)["detector"]["model"] == "last.pth"
+    detector = Detector(TorchNetwork.from_checkpoint(checkpoint), score_threshold=0.01)
+    expected = detector(cv2.imread(str(data.parent / "set" / "V_b.png")))
+    assert 0 < len(expected) < 128
+    found = [
+        row for row in json.loads((out / "detections.json").read_text()) if row["image_id"] == 2
+    ]
+    assert [row["score"] for row in found] == pytest.approx(expected.scores.tolist())
+    np.testing.assert_allclose([row["bbox"] for row in found], expected.boxes, rtol=1e-6)
+    assert [row["category_id"] for row in found] == [(3, 9)[label] for label in expected.labels]
+
+
+def test_parts_of_other_formats(command: Any, model: Path, tmp_path: Path) -> None:
+    """The same scene as VOC and as YOLO; their part is chosen by a list, and by --split."""
+    (tmp_path / "images" / "test").mkdir(parents=True)
+    (tmp_path / "labels" / "test").mkdir(parents=True)
+    scene = street((64, 64), cars=[(2, 2)])
+    cv2.imwrite(str(tmp_path / "images" / "test" / "a.png"), scene)
+    # Cell (2, 2) has the box from 8 to 32; YOLO has the centre and the sides, over 64.
+    label = "0 0.3125 0.3125 0.375 0.375\n"
+    (tmp_path / "labels" / "test" / "a.txt").write_text(label)
+    (tmp_path / "data.yaml").write_text("test: images/test\nnames: [car]\n")
+    voc = tmp_path / "voc"
+    for name in ("JPEGImages", "Annotations", "ImageSets/Main"):
+        (voc / name).mkdir(parents=True)
+    cv2.imwrite(str(voc / "JPEGImages" / "a.png"), scene)
+    (voc / "Annotations" / "a.xml").write_text(
+        "<annotation><filename>a.png</filename><object><name>car</name><bndbox><xmin>9</xmin>"
+        "<ymin>9</ymin><xmax>32</xmax><ymax>32</ymax></bndbox></object></annotation>"
+    )
+    (voc / "ImageSets" / "Main" / "test.txt").write_text("a\n")
+    for arguments in (
+        (tmp_path / "data.yaml", "--split", "test"),
+        (voc / "ImageSets" / "Main" / "test.txt",),
+        (voc, "--split", "test"),
+    ):
+        done = command("eval", "coco", "--model", model, "--json", "--annotations", *arguments)
+        assert done.code == 0, done.err
+        report = json.loads(done.out)
+        assert report["groups"]["all"]["numbers"]["AP"] == 1, arguments
+        assert report["classes"] == ["car"]
+
+
 def test_an_interrupted_run_goes_on(
     command: Any, data: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -222,6 +279,20 @@ def test_fddb(command: Any, data: Path, model: Path) -> None:
     data.write_text(json.dumps(document))
     done = command("eval", "fddb", "--annotations", data, "--model", model)
     fails(done, 1, "annotation 2 of the list has the ellipse null; FDDB's scores need one")
+
+
+def test_groups_of_pictures(command: Any, data: Path, model: Path) -> None:
+    """A group's figures are those of a set that has its pictures alone."""
+    arguments = ("eval", "coco", "--annotations", data, "--model", model, "--json")
+    both = json.loads(command(*arguments, "--groups", "V_, IR_").out)["groups"]
+    assert list(both) == ["all", "V_", "IR_"]
+    document = json.loads(data.read_text())
+    for group in ("V_", "IR_"):
+        images = [row for row in document["images"] if row["file_name"].startswith(group)]
+        numbers = {row["id"] for row in images}
+        rows = [row for row in document["annotations"] if row["image_id"] in numbers]
+        data.write_text(json.dumps(document | {"images": images, "annotations": rows}))
+        assert json.loads(command(*arguments).out)["groups"]["all"] == both[group]
 
 
 def test_classes_are_chosen_and_checked(command: Any, data: Path, model: Path) -> None:

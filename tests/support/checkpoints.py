@@ -4,20 +4,54 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch
+from torch import nn
 
+from binvision.detectors.model import DetectorConfig, DetectorNetwork
 from binvision.trackers.model import SiamFC, SiamFCConfig
 from tests.support.torch_networks import randomize
 
-__all__ = ["write_checkpoint"]
+__all__ = ["SMALL_DETECTOR", "small_detector", "write_checkpoint", "write_detector_checkpoint"]
+
+# Maps at strides 4, 8 and 16, a few channels each.
+SMALL_DETECTOR: dict[str, Any] = {
+    "backbone": {
+        "type": "staged",
+        "method": "bireal",
+        "stem_channels": 4,
+        "channels": [8, 16, 16],
+        "blocks": [0, 1, 1],
+    },
+    "classes": ["car", "bus"],
+    "stride": 8,
+    "width": 16,
+    "input_size": 64,
+}
 
 
 def write_checkpoint(path: Path, method: str = "rbcn", seed: int = 0) -> SiamFC:
     """Write a small network with random weights; returns it."""
     backbone = {"type": "residual", "method": method, "blocks": 2, "channels": 64}
     network = randomize(SiamFC(SiamFCConfig(backbone)), seed)
-    record = {"network": asdict(network.config), "training": {"experiment": "random", "seed": 0}}
+    _write(path, network, asdict(network.config))
+    return network
+
+
+def small_detector(**changes: Any) -> DetectorNetwork:
+    """Build `SMALL_DETECTOR` as a network in training mode; ``changes`` replace its arguments."""
+    return DetectorNetwork(DetectorConfig(**{**SMALL_DETECTOR, **changes}))
+
+
+def write_detector_checkpoint(path: Path, seed: int = 0, **changes: Any) -> DetectorNetwork:
+    """Write `small_detector` with random weights; returns it."""
+    network = randomize(small_detector(**changes), seed)
+    _write(path, network, asdict(network.config))
+    return network
+
+
+def _write(path: Path, network: nn.Module, config: dict[str, Any]) -> None:
+    record = {"network": config, "training": {"experiment": "random", "seed": 0}}
     weights = {f"network.{name}": value for name, value in network.state_dict().items()}
     torch.save({"binvision": record, "state_dict": weights}, path)
-    return network
