@@ -40,7 +40,8 @@ def encode(
     Every object has a Gaussian around its centre cell, as long and wide as the middle half of its
     box. Cells under it learn its box, with the Gaussian as weight; where objects overlap, cells
     belong to the smallest. Each object's weights sum to the logarithm of its area in cells, plus
-    1, so that large objects count more but do not rule.
+    1, so that large objects count more but do not rule. Where an object is not to be judged, cells
+    are judged only under the Gaussians of others.
 
     Args:
         boxes_xywh: (N, 4) pixels of the picture, within it.
@@ -56,12 +57,9 @@ def encode(
     weights = np.zeros((rows, columns), np.float32)
     y, x = np.arange(rows)[:, None], np.arange(columns)[None, :]
     for index in np.argsort(-boxes_xywh[:, 2] * boxes_xywh[:, 3], kind="stable"):
-        left, top, width, height = boxes_xywh[index].tolist()
         if ignore[index]:
-            area = _cells(left, width, columns, stride), _cells(top, height, rows, stride)
-            region = centres[:, area[1], area[0]]
-            region[region == 0] = -1
             continue
+        left, top, width, height = boxes_xywh[index].tolist()
         column = min(int((left + width / 2) / stride), columns - 1)
         row = min(int((top + height / 2) / stride), rows - 1)
         reach_x = int(width / 2 * _CENTRAL / stride)
@@ -73,6 +71,9 @@ def encode(
         share = gaussian / gaussian.sum() * (1 + np.log(1 + width * height / stride**2))
         weights[owned] = share[owned]
         boxes[:, owned] = np.array([[left], [top], [left + width], [top + height]], np.float32)
+    for left, top, width, height in boxes_xywh[ignore].tolist():
+        region = centres[:, _cells(top, height, rows, stride), _cells(left, width, columns, stride)]
+        region[region == 0] = -1
     return Targets(centres, boxes, weights)
 
 
