@@ -15,10 +15,14 @@ from tests.support.repository import module_names, source_files
 INFERENCE_ROOMS = ("cli", "detectors", "kernels", "media", "runtime", "trackers", "zoo")
 
 # The modules of inference rooms that are the training world, and so may load torch.
-TRAINING_MODULES = frozenset(
-    f"binvision.trackers.{name}"
-    for name in ("guidance", "losses", "model", "pairs", "torch_embedder", "training")
-)
+TRAINING_MODULES = {
+    f"binvision.{room}.{name}"
+    for room, names in {
+        "detectors": ("guidance", "losses", "model", "scenes", "torch_network", "training"),
+        "trackers": ("guidance", "losses", "model", "pairs", "torch_embedder", "training"),
+    }.items()
+    for name in names
+}
 
 FORBIDDEN = ("torch", "torchvision", "mmengine")
 KERNEL_IMPORTS = {"llvmlite", "numba", "numpy"}  # llvmlite is the face of numba's intrinsics
