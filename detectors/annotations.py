@@ -22,6 +22,7 @@ from binvision.detectors.formats.written import WrittenBox, WrittenPicture, Writ
 from binvision.detectors.formats.yolo import is_yolo, read_yolo
 from binvision.errors import DataError, SourceError, UsageError
 from binvision.media.image_size import read_size_hw
+from binvision.media.images import read_image
 
 __all__ = [
     "SIZE_LIMITS",
@@ -29,6 +30,7 @@ __all__ = [
     "Picture",
     "SummaryRow",
     "read_detection_set",
+    "read_picture",
     "summary",
 ]
 
@@ -141,6 +143,22 @@ def read_detection_set(
     numbers = dict(zip(written.classes, written.class_ids, strict=True))
     ids = tuple(numbers[name] for name in names)
     return DetectionSet(names, tuple(pictures), tuple(problems), ids)
+
+
+def read_picture(picture: Picture) -> NDArray[np.uint8]:
+    """Read the pixels of a picture, (H, W, 3) BGR, as its boxes count them.
+
+    Raises:
+        SourceError: The picture cannot be read.
+        DataError: It has another size than its header says.
+    """
+    image = read_image(picture.path)
+    if image.shape[:2] != picture.size_hw:
+        raise DataError(
+            f"{picture.path}: is decoded to {image.shape[1]}x{image.shape[0]} pixels, but its "
+            f"header says {picture.size_hw[1]}x{picture.size_hw[0]}; save it again"
+        )
+    return image
 
 
 def summary(data: DetectionSet) -> tuple[SummaryRow, ...]:

@@ -15,10 +15,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from binvision.detectors.annotations import DetectionSet, read_detection_set
+from binvision.detectors.annotations import (
+    DetectionSet,
+    Picture,
+    read_detection_set,
+    read_picture,
+)
 from binvision.detectors.faces import FaceArchive, read_faces
 from binvision.detectors.targets import encode
 from binvision.errors import DataError
+from binvision.media.archives import DecodedPictures
 from binvision.trackers.pairs import PhotoStore
 from binvision.trackers.views import degrade
 
@@ -125,8 +131,7 @@ class DetectionScenes(Dataset):
         self._faces: list[FaceArchive] = [read_faces(Path(path)) for path in faces]
         self._photos = [PhotoStore(path) for path in photos]
         self._with_objects = [p for p in self.set.pictures if len(p.boxes)]
-        self._decoded: dict[Path, Image] = {}
-        self._room = _MEMORY
+        self._decoded = DecodedPictures(_MEMORY)
 
     def __len__(self) -> int:
         """Return the number of items."""
@@ -184,7 +189,7 @@ class DetectionScenes(Dataset):
             image, boxes = self._photograph(rng), np.zeros((0, 4), np.float32)
         else:
             picture = self.set.pictures[int(rng.integers(len(self.set.pictures)))]
-            image = self._read(picture.path)
+            image = self._read(picture)
             return Scene(image, picture.boxes, picture.labels, picture.ignore)
         count = len(boxes)
         return Scene(image, boxes, np.zeros(count, np.int64), np.zeros(count, bool))
@@ -257,7 +262,7 @@ class DetectionScenes(Dataset):
         which = int(rng.integers(len(picture.boxes)))
         if picture.ignore[which]:
             return None
-        image = self._read(picture.path)
+        image = self._read(picture)
         scale = self._scale(image, rng)
         x, y, w, h = picture.boxes[which].tolist()
         left, top = max(0, int(x - 0.12 * w)), max(0, int(y - 0.12 * h))
@@ -285,17 +290,9 @@ class DetectionScenes(Dataset):
         )
         return box, int(picture.labels[which])
 
-    def _read(self, path: Path) -> Image:
-        """Return a picture; it stays decoded in memory while there is room."""
-        image = self._decoded.get(path)
-        if image is None:
-            image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-            if image is None:
-                raise DataError(f"{path}: not a picture that can be decoded; replace or remove it")
-            if self._room > image.nbytes:
-                self._room -= image.nbytes
-                self._decoded[path] = image
-        return image
+    def _read(self, picture: Picture) -> Image:
+        """Return the pixels of a picture; they stay decoded in memory while there is room."""
+        return self._decoded.get(picture.path, lambda: read_picture(picture))
 
 
 def _parts(size: int, is_mosaic: bool, rng: Generator) -> list[tuple[int, int, int, int]]:

@@ -21,6 +21,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from binvision.errors import DataError
+from binvision.media.archives import DecodedPictures, read_archive
 from binvision.trackers.views import Target, ViewRanges, degrade, render_view
 
 __all__ = ["ObjectGroups", "PhotoStore", "SequenceStore"]
@@ -32,6 +33,7 @@ _LOWEST_RESOLUTION = 0.12  # an exemplar of 127 pixels cut from 15 pixels of a f
 _FOREIGN_OBJECTS = 4
 _LARGEST_FRAME_GAP = 60
 _SMALLEST_SIDE = 4
+_MEMORY = 2 * 1024**3  # bytes of decoded photographs that are kept
 
 
 class PhotoStore:
@@ -47,32 +49,26 @@ class PhotoStore:
     """
 
     def __init__(self, path: str | Path) -> None:
-        try:
-            with np.load(path) as content:
-                self._code, self._offsets = content["jpeg"], content["offsets"]
-                boxes = content["boxes"] if "boxes" in content else np.zeros((0, 5))
-        except (OSError, KeyError, ValueError) as error:
-            raise DataError(
-                f"{path}: not a photograph archive with arrays 'jpeg' and 'offsets' ({error})"
-            ) from error
+        self._codes, further = read_archive(path, "photograph archive", optional=("boxes",))
+        boxes = further.get("boxes", np.zeros((0, 5)))
         self._boxes: dict[int, list[NDArray[np.float64]]] = {}
         for row in boxes.astype(np.float64):
             self._boxes.setdefault(int(row[0]), []).append(row[1:5])
-        self._images: dict[int, NDArray[np.uint8]] = {}
+        self._decoded = DecodedPictures(_MEMORY)
 
     def __len__(self) -> int:
         """Return the number of photographs."""
-        return len(self._offsets) - 1
+        return len(self._codes)
 
     def image(self, index: int) -> NDArray[np.uint8]:
-        """Return picture ``index`` as (H, W, 3) BGR; it stays decoded in memory."""
-        if index not in self._images:
-            code = self._code[self._offsets[index] : self._offsets[index + 1]]
-            picture = cv2.imdecode(code, cv2.IMREAD_COLOR)
-            if picture is None:
-                raise DataError(f"photograph {index} cannot be decoded; the archive is damaged")
-            self._images[index] = picture
-        return self._images[index]
+        """Return picture ``index`` as (H, W, 3) BGR; it stays decoded while there is room."""
+        return self._decoded.get(index, lambda: self._decode(index))
+
+    def _decode(self, index: int) -> NDArray[np.uint8]:
+        picture = cv2.imdecode(self._codes[index], cv2.IMREAD_COLOR)
+        if picture is None:
+            raise DataError(f"photograph {index} cannot be decoded; the archive is damaged")
+        return picture
 
     def draw(self, rng: Generator) -> Target:
         """Return a random object of a random picture."""

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from time import perf_counter
 
-from binvision.detectors.annotations import DetectionSet
+from binvision.detectors.annotations import DetectionSet, read_picture
 from binvision.detectors.evaluation.entrant import Entrant
 from binvision.detectors.evaluation.findings import Finding, FindingStore
-from binvision.errors import DataError, UsageError
-from binvision.media.images import read_image
+from binvision.errors import UsageError
 
 __all__ = ["check_classes", "find_all"]
 
@@ -55,12 +54,7 @@ def find_all(
     for picture in data.pictures:
         finding = store.get(picture) if store else None
         if finding is None:
-            image = read_image(picture.path)
-            if image.shape[:2] != picture.size_hw:
-                raise DataError(
-                    f"{picture.path}: is decoded to {image.shape[1]}x{image.shape[0]} pixels, but "
-                    f"its header says {picture.size_hw[1]}x{picture.size_hw[0]}; save it again"
-                )
+            image = read_picture(picture)
             started = perf_counter()
             found = entrant.detect(image)
             finding = Finding(found, perf_counter() - started)

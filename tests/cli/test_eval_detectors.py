@@ -212,15 +212,15 @@ def test_an_interrupted_run_goes_on(
     from binvision.detectors.evaluation import run
 
     whole = command("eval", "coco", "--annotations", data, "--model", model, "--json")
-    out, read, opened = tmp_path / "out", run.read_image, []
+    out, read, opened = tmp_path / "out", run.read_picture, []
 
-    def interrupted(path: Path) -> Any:
+    def interrupted(picture: Any) -> Any:
         if len(opened) == 2:
             raise KeyboardInterrupt
-        opened.append(path)
-        return read(path)
+        opened.append(picture.path)
+        return read(picture)
 
-    monkeypatch.setattr(run, "read_image", interrupted)
+    monkeypatch.setattr(run, "read_picture", interrupted)
     arguments = ("eval", "coco", "--annotations", data, "--model", model, "--json", "--out", out)
     fails(
         command(*arguments), 130, r"^error: interrupted; 2 of 4 pictures are finished and kept in "
@@ -229,11 +229,11 @@ def test_an_interrupted_run_goes_on(
     with (out / "found.jsonl").open("a") as file:
         file.write('{"picture": 3, "fi')  # as a killed process leaves it
 
-    def counted(path: Path) -> Any:
-        opened.append(path)
-        return read(path)
+    def counted(picture: Any) -> Any:
+        opened.append(picture.path)
+        return read(picture)
 
-    monkeypatch.setattr(run, "read_image", counted)
+    monkeypatch.setattr(run, "read_picture", counted)
     done = command(*arguments)
     assert done.code == 0, done.err
     assert [path.name for path in opened] == [f"{name}.png" for name in SHOWN]
@@ -245,10 +245,10 @@ def test_ctrl_c_without_a_folder(
 ) -> None:
     from binvision.detectors.evaluation import run
 
-    def interrupted(path: Path) -> Any:
+    def interrupted(picture: Any) -> Any:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(run, "read_image", interrupted)
+    monkeypatch.setattr(run, "read_picture", interrupted)
     done = command("eval", "coco", "--annotations", data, "--model", model)
     fails(done, 130, "interrupted; nothing is kept; with --out DIR the same command would go on")
 
