@@ -1,0 +1,232 @@
+"""Training runs of detectors, small but whole: plain, guided, resumed, and on two processes."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from binvision.detectors.model import load_checkpoint
+from binvision.errors import ConfigError, DataError, UsageError
+from binvision.training.run import TrainingRequest, prepare_config, train
+from tests.support.detection_scenes import CLASSES, write_scenes
+from tests.support.face_archives import write_face_archive
+from tests.support.photographs import write_archive
+
+CONFIGS = (
+    "aerial", "aerial_fp", "cells", "cells_fp", "drone", "drone_fp",
+    "face", "face_activations", "face_bidet", "face_fp", "face_guided",
+)  # fmt: skip
+
+
+def small(method: str, **more: Any) -> dict[str, str]:
+    """Overrides that make a network and its pictures small."""
+    backbone = {"type": "staged", "method": method, "stem_channels": 4}
+    backbone |= {"channels": [8, 16, 16], "blocks": [0, 1, 1]}
+    network = {"backbone": backbone, "classes": [], "stride": 8, "width": 16, "input_size": 64}
+    values = {
+        "model.network": {**network, **more},
+        "train_dataloader.batch_size": 2,
+        "train_dataloader.dataset.size": 64,
+        "default_hooks.checkpoint.interval": 3,
+        "default_hooks.checkpoint.max_keep_ckpts": -1,
+        "default_hooks.logger.interval": 1,
+    }
+    return {key: repr(value) for key, value in values.items()}
+
+
+def request(
+    config: str, work_dir: Path, data: Path, method: str, iterations: int = 6, **more: Any
+) -> TrainingRequest:
+    return TrainingRequest(
+        f"detection/{config}", work_dir, data, iterations=iterations, seed=3,
+        overrides=small(method), **more,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_scenes(tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture(scope="module")
+def twin(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Path:
+    return train(request("face_fp", tmp_path_factory.mktemp("twin"), data, "fp"))
+
+
+def logged(work_dir: Path) -> list[dict[str, float]]:
+    (log,) = work_dir.glob("*/vis_data/scalars.json")
+    return [json.loads(line) for line in log.read_text().splitlines()]
+
+
+def test_a_run_leaves_a_checkpoint_that_rebuilds_the_network(twin: Path) -> None:
+    network, record = load_checkpoint(twin)
+    assert network.config.backbone["method"] == "fp" and not network.training
+    assert network.config.classes == list(CLASSES)  # from the data
+    assert (record["iterations"], record["seed"], record["world_size"]) == (6, 3, 1)
+    assert (record["batch"], record["pictures"]) == (2, 12)
+    (name,) = record["data"]
+    assert name.endswith("/set.json") and name.count("/") == 1
+    with torch.inference_mode():
+        assert torch.isfinite(network(torch.zeros(1, 3, 32, 48))).all()
+
+
+def test_a_run_logs_losses_as_json(twin: Path) -> None:
+    rows = logged(twin.parent)
+    assert [row["step"] for row in rows] == [1, 2, 3, 4, 5, 6]
+    for row in rows:
+        for name in ("loss", "loss_centre", "loss_box", "loss_quality", "lr"):
+            assert math.isfinite(row[name]), name
+
+
+@pytest.mark.parametrize(("config", "method"), [("face_fp", "fp"), ("face", "bireal")])
+def test_resuming_continues_the_same_training(
+    data: Path, tmp_path: Path, config: str, method: str
+) -> None:
+    straight = train(request(config, tmp_path / "straight", data, method))
+    (tmp_path / "resumed").mkdir()
+    early = tmp_path / "resumed" / "iter_3.pth"
+    shutil.copy(straight.parent / "iter_3.pth", early)
+    (tmp_path / "resumed" / "last_checkpoint").write_text(str(early))
+    resumed = train(request(config, tmp_path / "resumed", data, method, resume=True))
+    weights = [load_checkpoint(path)[0].state_dict() for path in (straight, resumed, early)]
+    assert not torch.equal(weights[0]["head.weight"], weights[2]["head.weight"])
+    for name, value in weights[0].items():
+        torch.testing.assert_close(weights[1][name], value, rtol=1e-4, atol=1e-5, msg=name)
+    assert load_checkpoint(resumed)[1]["iterations"] == 6
+
+
+def test_guided_training_leaves_the_twin_alone(twin: Path, data: Path, tmp_path: Path) -> None:
+    before, _ = load_checkpoint(twin)
+    last = train(request("face_guided", tmp_path, data, "bireal", 2, teacher=twin))
+    content = torch.load(last, weights_only=True)["state_dict"]
+    for name, value in before.state_dict().items():
+        assert torch.equal(content[f"teacher.{name}"], value), name
+    for row in logged(tmp_path):
+        assert row["loss_feature"] > 0 and row["loss_instance"] > 0
+
+
+def test_two_stages(twin: Path, data: Path, tmp_path: Path) -> None:
+    """Signs of activations first, then those of weights, from the weights of the first stage."""
+    first = train(request("face_activations", tmp_path / "first", data, "activations", 3))
+    second = train(request("face", tmp_path / "second", data, "bireal", 2, start_from=first))
+    networks = [load_checkpoint(path)[0] for path in (first, second)]
+    assert [n.config.backbone["method"] for n in networks] == ["activations", "bireal"]
+    drift = (networks[0].head.weight - networks[1].head.weight).abs().max()
+    assert 0 < drift < 0.01
+    images = torch.randint(0, 256, (1, 3, 64, 64)).float()
+    with torch.inference_mode():
+        assert not torch.equal(networks[0](images), networks[1](images))
+
+
+def test_bidet_adds_its_losses(data: Path, tmp_path: Path) -> None:
+    train(request("face_bidet", tmp_path, data, "bireal", 2))
+    for row in logged(tmp_path):
+        parts = [value for name, value in row.items() if name.startswith("loss_")]
+        assert row["loss_bottleneck"] > 0 and row["loss_sparse"] > 0
+        assert row["loss"] == pytest.approx(sum(parts), rel=1e-4)
+
+
+def test_learned_scales_add_the_kernel_loss(data: Path, tmp_path: Path) -> None:
+    train(request("face", tmp_path, data, "rbcn", 2))
+    assert all(row["loss_kernel"] > 0 for row in logged(tmp_path))
+
+
+def test_faces_and_photographs(data: Path, tmp_path: Path) -> None:
+    faces = write_face_archive(tmp_path / "faces.npz", 3)
+    photos = write_archive(tmp_path / "photos.npz", boxes=False)
+    more = {"faces": (faces,), "photos": (photos,)}
+    last = train(request("face", tmp_path / "run", data, "bireal", 2, **more))
+    _, record = load_checkpoint(last)
+    assert [Path(name).name for name in record["data"]] == ["set.json", "faces.npz", "photos.npz"]
+
+
+def test_two_processes_under_torchrun(twin: Path, data: Path, tmp_path: Path) -> None:
+    sets = [part for key, value in small("bireal").items() for part in ("--set", f"{key}={value}")]
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2"]
+    command += ["--master_port", "29518", "-m", "binvision", "train", "detection/face_guided"]
+    command += ["--data", str(data), "--teacher", str(twin), "--iterations", "3", "--threads", "1"]
+    done = subprocess.run(
+        [*command, "--work-dir", str(tmp_path), *sets],
+        capture_output=True,
+        text=True,
+        timeout=240,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    _, record = load_checkpoint(tmp_path / "last.pth")
+    assert (record["world_size"], record["iterations"]) == (2, 3)
+    assert (record["batch"], record["pictures"]) == (4, 12)
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_shipped_configurations_fit_themselves(name: str, tmp_path: Path, data: Path) -> None:
+    from binvision.detectors.model import DetectorConfig, DetectorNetwork
+    from binvision.detectors.settings import DetectorSettings
+
+    overrides = {"model.network.classes": "[]"}
+    config = prepare_config(
+        TrainingRequest(f"detection/{name}", tmp_path, data, overrides=overrides)
+    )
+    dataset = config.train_dataloader.dataset
+    network = DetectorNetwork(DetectorConfig(**config.model.network))
+    read = DetectorSettings.from_mapping(network.settings(), name)
+    assert (dataset.stride, dataset.input_size) == (read.stride, read.input_size)
+    assert list(read.classes) == dataset.classes == list(CLASSES)
+    assert dataset.size % read.multiple == 0
+    assert dataset.length == config.train_cfg.max_iters * config.train_dataloader.batch_size
+    assert config.param_scheduler[-1].end == config.train_cfg.max_iters
+
+
+def test_twins_differ_in_the_method_alone(tmp_path: Path, data: Path) -> None:
+    for name in ("aerial", "cells", "drone", "face"):
+        own, twin = (
+            prepare_config(
+                TrainingRequest(
+                    f"detection/{config}", tmp_path, data, overrides={"model.network.classes": "[]"}
+                )
+            )
+            for config in (name, f"{name}_fp")
+        )
+        assert twin.model.network.backbone.method == "fp"
+        twin.model.network.backbone.method = own.model.network.backbone.method
+        assert own.to_dict() == twin.to_dict(), name
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "message"),
+    [
+        (lambda p, d: {"data": None}, DataError, "no annotations to train on: pass --data annot"),
+        (lambda p, d: {"data": p / "gone.json"}, DataError, r"gone\.json: no such file or folder"),
+        (lambda p, d: {"images": p / "gone"}, DataError, "gone: no such file or folder"),
+        (lambda p, d: {"sequences": (p,)}, ConfigError, "takes no --sequences; it trains on other"),
+        (lambda p, d: {"teacher": p}, ConfigError, "is not guided, so it takes no teacher"),
+        (lambda p, d: {"overrides": {}}, UsageError, r"set\.json: no class 'face'; there are left"),
+    ],
+)
+def test_faults(make: Any, error: Any, message: str, tmp_path: Path, data: Path) -> None:
+    arguments = {"data": data, "overrides": small("bireal"), **make(tmp_path, data)}
+    with pytest.raises(error, match=message):
+        prepare_config(TrainingRequest("detection/face", tmp_path, **arguments))
+
+
+def test_guidance_that_does_not_fit(twin: Path, data: Path, tmp_path: Path) -> None:
+    other = write_scenes(tmp_path / "other")
+    document = json.loads(other.read_text())
+    document["categories"][0]["name"] = "middle"
+    other.write_text(json.dumps(document))
+    with pytest.raises(ConfigError, match=r"has classes \['left', 'right'\], the network \['mid"):
+        train(request("face_guided", tmp_path / "a", other, "bireal", 2, teacher=twin))
+    wanted = request("face_guided", tmp_path / "b", data, "bireal", 2)
+    wanted.overrides["model.teacher"] = "''"
+    with pytest.raises(ConfigError, match=r"guidance needs the float twin: pass --teacher last"):
+        train(wanted)
