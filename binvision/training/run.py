@@ -148,6 +148,8 @@ def prepare_config(request: TrainingRequest) -> Config:
         _override(config, key, value)
     if "data" in dataset:
         settle(config)
+    # Items are told apart by their number, so that several processes need more of them.
+    dataset[_length_key(dataset)] *= _processes()
     config.record = _record(config)
     return config
 
@@ -167,14 +169,21 @@ def _set_length(config: Config, iterations: int) -> None:
     warmup.end = cosine.begin = min(warmup.end, max(1, iterations // 10))
     cosine.end = iterations
     dataset = config.train_dataloader.dataset
-    length = "objects" if "objects" in dataset else "length"
-    dataset[length] = iterations * config.train_dataloader.batch_size
+    dataset[_length_key(dataset)] = iterations * config.train_dataloader.batch_size
+
+
+def _length_key(dataset: Any) -> str:
+    return "objects" if "objects" in dataset else "length"
+
+
+def _processes() -> int:
+    return int(os.environ.get("WORLD_SIZE", 1))
 
 
 def _record(config: Config) -> dict[str, Any]:
     """Return what a checkpoint tells of its data and schedule."""
     dataset, batch = config.train_dataloader.dataset, config.train_dataloader.batch_size
-    processes = int(os.environ.get("WORLD_SIZE", 1))
+    processes = _processes()
     items = config.train_cfg.max_iters * batch * processes
     if "data" in dataset:
         paths = (dataset.data, *dataset.faces, *dataset.photos)

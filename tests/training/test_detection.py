@@ -168,6 +168,20 @@ def test_two_processes_under_torchrun(twin: Path, data: Path, tmp_path: Path) ->
     assert (record["batch"], record["pictures"]) == (4, 12)
 
 
+@pytest.mark.parametrize("config", ["detection/face", "tracking/siamfc_xnor"])
+def test_every_process_has_pictures_of_its_own(
+    config: str, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments: dict[str, Any] = {"iterations": 5}
+    if config == "detection/face":
+        arguments |= {"data": data, "overrides": {"model.network.classes": "[]"}}
+    monkeypatch.setenv("WORLD_SIZE", "3")
+    made = prepare_config(TrainingRequest(config, tmp_path, **arguments))
+    loader = made.train_dataloader
+    length = loader.dataset.get("length") or loader.dataset.objects
+    assert length == 5 * 3 * loader.batch_size
+
+
 @pytest.mark.parametrize("name", CONFIGS)
 def test_shipped_configurations_fit_themselves(name: str, tmp_path: Path, data: Path) -> None:
     from binvision.detectors.model import DetectorConfig, DetectorNetwork
