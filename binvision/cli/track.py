@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json as json_module
 from collections.abc import Mapping, Sequence
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,10 +17,20 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from binvision.cli.tracking import Outputs, RunSummary
+    from binvision.cli.following import Detecting
+    from binvision.cli.tracking import Following, Outputs, RunSummary
     from binvision.media.boxes import BoxXYWH
 
-__all__ = ["report", "track", "track_source"]
+__all__ = ["Targets", "report", "track", "track_source"]
+
+_DETECTOR, _DETECT_EVERY = "bin-face", 10
+
+
+class Targets(str, Enum):
+    """Which of the objects that a detector finds are followed."""
+
+    ALL = "all"
+    BEST = "best"
 
 
 def track(
@@ -44,37 +55,82 @@ def track(
     select: Annotated[
         bool, typer.Option("--select", help="Draw the target in a window with the mouse.")
     ] = False,
-    model: Annotated[str, typer.Option(help="Shipped model or packed file.")] = "rb-siamfc",
+    detect: Annotated[
+        bool, typer.Option("--detect", help="Let a detector find the targets, in any frame.")
+    ] = False,
+    detector: Annotated[
+        str | None,
+        typer.Option(help=f"Its model: a shipped one or a packed file [default: {_DETECTOR}]."),
+    ] = None,
+    classes: Annotated[
+        str | None,
+        typer.Option(metavar="NAMES", help="Follow these of its classes only, like drone,bird."),
+    ] = None,
+    targets: Annotated[
+        Targets | None,
+        typer.Option(
+            help="Follow all that it finds, or the best one and, when that is gone for good, "
+            "another [default: all]."
+        ),
+    ] = None,
+    detect_every: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Frames between two detections; in every frame while a target is lost, or none "
+            f"is there [default: {_DETECT_EVERY}].",
+        ),
+    ] = None,
+    score: Annotated[
+        float | None,
+        typer.Option(
+            min=0, max=1, help="Least score of a detection, in 0..1 [default: the model's]."
+        ),
+    ] = None,
+    model: Annotated[
+        str, typer.Option(help="Model of the tracker: a shipped one or a packed file.")
+    ] = "rb-siamfc",
     out: Annotated[
         Path | None, typer.Option(help="Annotated video to write: .mp4, .mkv or .avi.")
     ] = None,
     results: Annotated[
         Path | None,
-        typer.Option(help="Boxes to write: .csv, .json, or .txt with one x,y,w,h a line."),
+        typer.Option(
+            help="Boxes to write: .csv, .json, .mot.txt as MOTChallenge reads it, or .txt with "
+            "one x,y,w,h a line (not with --detect)."
+        ),
     ] = None,
     show: Annotated[
         bool, typer.Option("--show", help="Show the run in a window; q ends it.")
     ] = False,
-    threads: Annotated[int, typer.Option(min=1, help="Threads of network and crops.")] = 1,
+    threads: Annotated[int, typer.Option(min=1, help="Threads of networks and crops.")] = 1,
     json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
-    """Follow targets from the first frame to the last.
+    """Follow targets through a video, from the first frame or from where a detector finds them.
 
     Each frame gets a box, a score in 0..1 and a mark when the target is lost: then its last box is
-    kept, drawn dashed, and the search widens until it is found again.
+    kept, drawn dashed, and the search widens until it is found again. With --detect every target
+    has a number of its own, and what is lost is found again by what it looks like.
 
     Example: binvision track clip.mp4 --init 120,80,64,48 --out out.mp4 --results boxes.csv
+
+    Example: binvision track clip.mp4 --detect --detector bin-drone --results boxes.mot.txt
     """
     from binvision.cli.tracking import Outputs
 
     outputs = Outputs(out, results, show)
-    boxes = _wanted_boxes(init, init_file, select)
-    report(track_source(source, boxes, model, threads, outputs), json)
+    detecting = _wanted_detector(detect, detector, classes, targets, detect_every, score)
+    wanted = detecting or _wanted_boxes(init, init_file, select)
+    if detecting and (init or init_file or select):
+        raise UsageError(
+            "--detect finds the targets itself: leave out --init, --init-file, --select"
+        )
+    report(track_source(source, wanted, model, threads, outputs), json)
 
 
 def track_source(
     source: str,
-    boxes: Sequence[BoxXYWH] | None,
+    wanted: Sequence[BoxXYWH] | Detecting | None,
     model: str,
     threads: int,
     outputs: Outputs,
@@ -83,24 +139,24 @@ def track_source(
 
     Args:
         source: What ``open_source`` takes.
-        boxes: Targets in the first frame; None lets the user draw them.
-        model: Shipped model or packed file.
-        threads: Threads of the network and of OpenCV, for the whole process.
+        wanted: Targets in the first frame, or how they are detected; None lets the user draw them.
+        model: Shipped model of the tracker or packed file.
+        threads: Threads of the networks and of OpenCV, for the whole process.
         outputs: What to write and show.
 
     Returns:
         What was done; also after Ctrl-C.
 
     Raises:
-        BinvisionError: The source, a box, the model or an output is wrong.
+        BinvisionError: The source, a box, a model or an output is wrong.
     """
     import cv2
 
-    from binvision.cli.tracking import RunSummary, run_trackers
+    from binvision.cli.following import DetectedTargets, Detecting, GivenTargets
+    from binvision.cli.tracking import RunSummary, run
     from binvision.media.sources import open_source
     from binvision.media.window import check_display
     from binvision.trackers.embedder import PackedEmbedder
-    from binvision.trackers.siamfc import Tracker
 
     cv2.setNumThreads(threads)
     if outputs.show:
@@ -108,15 +164,18 @@ def track_source(
     with open_source(source) as opened:
         frames = iter(opened)
         first = next(frames)
-        boxes = _select(first) if boxes is None else boxes
+        wanted = _select(first) if wanted is None else wanted
         embedder = PackedEmbedder(model, threads=threads)
-        trackers = [Tracker(embedder) for _ in boxes]
+        summary = RunSummary(opened.name, embedder.name)
+        following: Following
+        if isinstance(wanted, Detecting):
+            following = DetectedTargets(wanted, embedder, threads)
+            summary.detector = following.detector
+        else:
+            following = GivenTargets(embedder, wanted)
         embedder.prepare()
-        for tracker, box in zip(trackers, boxes, strict=True):
-            tracker.init(first, box)
-        summary = RunSummary(opened.name, embedder.name, [[box] for box in boxes])
         try:
-            run_trackers(opened, frames, first, trackers, summary, outputs)
+            run(opened, frames, first, following, summary, outputs)
         finally:
             for path in summary.written:
                 note(f"wrote {path} ({summary.frames} frames)")
@@ -140,6 +199,39 @@ def report(summary: RunSummary, as_json: bool, scores: Mapping[str, float] | Non
         raise KeyboardInterrupt
 
 
+def _wanted_detector(
+    detect: bool,
+    detector: str | None,
+    classes: str | None,
+    targets: Targets | None,
+    every: int | None,
+    score: float | None,
+) -> Detecting | None:
+    """How targets are detected, if they are."""
+    from binvision.cli.following import Detecting
+
+    given = {
+        "--detector": detector,
+        "--classes": classes,
+        "--targets": targets,
+        "--detect-every": every,
+        "--score": score,
+    }
+    idle = [name for name, value in given.items() if value is not None]
+    if not detect and idle:
+        raise UsageError(f"{', '.join(idle)}: means something with --detect only; add it")
+    if not detect:
+        return None
+    names = tuple(name.strip() for name in classes.split(",")) if classes is not None else ()
+    if "" in names:
+        raise UsageError(
+            f"--classes {classes!r}: expected names separated by commas, as drone,bird"
+        )
+    return Detecting(
+        detector or _DETECTOR, names, (targets or Targets.ALL).value, every or _DETECT_EVERY, score
+    )
+
+
 def _wanted_boxes(
     init: list[str] | None, init_file: Path | None, select: bool
 ) -> list[BoxXYWH] | None:
@@ -149,7 +241,7 @@ def _wanted_boxes(
     if sum((bool(init), init_file is not None, select)) != 1:
         raise UsageError(
             "where is the target? give exactly one of --init X,Y,W,H (repeatable), "
-            "--init-file groundtruth.txt, and --select"
+            "--init-file groundtruth.txt, --select and --detect"
         )
     if init:
         return [parse_box(text) for text in init]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
 from types import FrameType
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,11 +21,37 @@ from binvision.media.results import ResultRow, ResultsSink, open_results
 from binvision.media.sources import FrameSource
 from binvision.media.video_sink import VideoSink
 from binvision.media.window import PreviewWindow
-from binvision.trackers.siamfc import Tracker
 
-__all__ = ["Outputs", "RunSummary", "run_trackers"]
+__all__ = ["Following", "Outputs", "RunSummary", "run"]
 
 _DEFAULT_FPS = 25.0  # of the written video, where the source states no rate
+
+
+class Following(Protocol):
+    """What follows the targets of a run.
+
+    Attributes:
+        targets: Their number; None where they come and go, and have classes.
+    """
+
+    targets: int | None
+
+    def start(self, first: NDArray[np.uint8]) -> list[ResultRow]:
+        """Look at the first frame, (H, W, 3) uint8 BGR; return what is there."""
+        ...
+
+    def go_on(self, frame: NDArray[np.uint8], number: int) -> list[ResultRow]:
+        """Find the targets in the next frame, the one with this number."""
+        ...
+
+    def seconds(self) -> dict[str, float]:
+        """Time spent, by stage."""
+        ...
+
+    @property
+    def detections(self) -> int:
+        """Number of frames in which a detector ran."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -43,12 +69,15 @@ class RunSummary:
 
     Attributes:
         source: Name of the source.
-        model: Name of the model.
+        model: Name of the tracker's model.
+        detector: Name of the detector's, if one took part.
         boxes: For each target its box in every frame.
         frames: Frames read, the first one included.
         scores: Scores of all targets in all frames after the first.
         lost: Of these, how many counted as lost.
-        seconds: Time by stage: decode, crop, network, post, output.
+        seconds: Time by stage: decode, detect if a detector took part, crop, network, post,
+            output.
+        detections: Number of frames in which the detector ran.
         total_s: Time from the first frame to the last, everything included.
         interrupted: Whether Ctrl-C ended the run.
         written: Files that were finished.
@@ -56,11 +85,13 @@ class RunSummary:
 
     source: str
     model: str
-    boxes: list[list[BoxXYWH]]
+    detector: str | None = None
+    boxes: list[list[BoxXYWH]] = field(default_factory=list)
     frames: int = 0
     scores: list[float] = field(default_factory=list)
     lost: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
+    detections: int = 0
     total_s: float = 0.0
     interrupted: bool = False
     written: list[Path] = field(default_factory=list)
@@ -71,6 +102,7 @@ class RunSummary:
         return {
             "source": self.source,
             "model": self.model,
+            **self._detector_figures(),
             "targets": len(self.boxes),
             "frames": self.frames,
             "mean_score": round(float(np.mean(self.scores)), 4) if self.scores else None,
@@ -86,20 +118,45 @@ class RunSummary:
     def line(self) -> str:
         """Word the figures in one line."""
         figures = self.as_dict()
+        targets = detector = ""
+        if self.detector:
+            targets = f"{len(self.boxes)} targets, "
+            ms = figures["ms_per_detection"]
+            detector = f"detector {ms or 0:.1f} ms in {self.detections} frames, "
         score = "-" if figures["mean_score"] is None else f"{figures['mean_score']:.2f}"
         stages = ", ".join(f"{stage} {ms:.2f}" for stage, ms in figures["ms_per_frame"].items())
         return (
-            f"{self.frames} frames, mean score {score}, lost in {self.lost}; "
-            f"tracker alone {_shown(figures['fps_tracker'])} fps, "
+            f"{self.frames} frames, {targets}mean score {score}, lost in {self.lost}; "
+            f"tracker alone {_shown(figures['fps_tracker'])} fps, {detector}"
             f"whole {_shown(figures['fps_whole'])} fps (ms a frame: {stages})"
         )
 
+    def note(self, rows: Sequence[ResultRow]) -> None:
+        """Take in what was found in a frame."""
+        for row in rows:
+            while len(self.boxes) < row.target:
+                self.boxes.append([])
+            self.boxes[row.target - 1].append(row.box_xywh)
+            if row.frame:
+                self.scores.append(row.score)
+                self.lost += row.lost
 
-def run_trackers(
+    def _detector_figures(self) -> dict[str, Any]:
+        if not self.detector:
+            return {}
+        ms = 1000 * self.seconds.get("detect", 0.0) / self.detections if self.detections else None
+        return {
+            "detector": self.detector,
+            "detections": self.detections,
+            "ms_per_detection": ms and round(ms, 3),
+        }
+
+
+def run(
     source: FrameSource,
     frames: Iterator[NDArray[np.uint8]],
     first: NDArray[np.uint8],
-    trackers: Sequence[Tracker],
+    following: Following,
     summary: RunSummary,
     outputs: Outputs,
 ) -> None:
@@ -111,22 +168,22 @@ def run_trackers(
         source: Where the frames come from.
         frames: Its frames after the first.
         first: The first frame, (H, W, 3) uint8 BGR.
-        trackers: One for each target, initialised with the first frame.
-        summary: Its ``boxes`` hold each target's box in the first frame; filled in.
+        following: What follows the targets.
+        summary: Filled in.
         outputs: What to write and show.
 
     Raises:
         MediaError: The source breaks off, or an output cannot be written.
+        BoxError: A target's first box means nothing.
         FrameError: A frame has another size than the first.
     """
-    rows = [
-        ResultRow(0, number, boxes[0], 1.0, False) for number, boxes in enumerate(summary.boxes, 1)
-    ]
+    rows = following.start(first)
+    summary.note(rows)
     clock = {"decode": 0.0, "output": 0.0}
     started = perf_counter()
     try:
         with ExitStack() as stack:
-            writer = stack.enter_context(_Writer(source, len(trackers), outputs, summary))
+            writer = stack.enter_context(_Writer(source, following.targets, outputs, summary))
             stop = stack.enter_context(_stop_on_interrupt())
             bar = stack.enter_context(FrameProgress(f"tracking {source.name}", source.count))
             frame: NDArray[np.uint8] | None = first
@@ -143,43 +200,25 @@ def run_trackers(
                 frame = next(frames, None)
                 clock["decode"] += perf_counter() - written
                 if frame is not None:
-                    rows = _track(trackers, frame, summary)
+                    rows = following.go_on(frame, summary.frames)
+                    summary.note(rows)
             began = perf_counter()
         clock["output"] += perf_counter() - began  # finishing the files
     finally:
         summary.total_s = perf_counter() - started
-        summary.seconds = _stage_seconds(trackers, clock)
-
-
-def _track(
-    trackers: Sequence[Tracker], frame: NDArray[np.uint8], summary: RunSummary
-) -> list[ResultRow]:
-    """Update every tracker and note what it found."""
-    rows = []
-    for number, tracker in enumerate(trackers, 1):
-        result = tracker.update(frame)
-        rows.append(ResultRow(summary.frames, number, result.box_xywh, result.score, result.lost))
-        summary.boxes[number - 1].append(result.box_xywh)
-        summary.scores.append(result.score)
-        summary.lost += result.lost
-    return rows
-
-
-def _stage_seconds(trackers: Sequence[Tracker], clock: dict[str, float]) -> dict[str, float]:
-    return {
-        "decode": clock["decode"],
-        "crop": sum(tracker.timings.crop for tracker in trackers),
-        "network": sum(tracker.timings.network for tracker in trackers),
-        "post": sum(tracker.timings.post for tracker in trackers),
-        "output": clock["output"],
-    }
+        summary.seconds = {
+            "decode": clock["decode"],
+            **following.seconds(),
+            "output": clock["output"],
+        }
+        summary.detections = following.detections
 
 
 class _Writer:
     """All outputs of a run, opened together and finished together."""
 
     def __init__(
-        self, source: FrameSource, targets: int, outputs: Outputs, summary: RunSummary
+        self, source: FrameSource, targets: int | None, outputs: Outputs, summary: RunSummary
     ) -> None:
         self._summary = summary
         self._results: ResultsSink | None = None
@@ -189,6 +228,8 @@ class _Writer:
         with ExitStack() as stack:  # what was opened is closed again if the next one fails
             if outputs.results:
                 about = {"source": summary.source, "model": summary.model}
+                if summary.detector:
+                    about["detector"] = summary.detector
                 self._results = open_results(outputs.results, targets, about)
                 stack.callback(self._results.discard)
             if outputs.video:
@@ -209,14 +250,16 @@ class _Writer:
                 self._results.write(row)
         if not self._video and not self._window:
             return
-        picture = annotate(frame, [self._mark(row) for row in rows], self._summary.model)
+        caption = ", ".join(filter(None, (self._summary.detector, self._summary.model)))
+        picture = annotate(frame, [self._mark(row) for row in rows], caption)
         if self._video:
             self._video.write(picture)
         if self._window:
             self._window.show(picture)
 
     def _mark(self, row: ResultRow) -> Mark:
-        label = "target" if self._targets == 1 else f"target {row.target}"
+        name = row.label or "target"
+        label = name if self._targets == 1 else f"{name} {row.target}"
         return Mark(row.box_xywh, label, row.score, row.lost, row.target - 1)
 
     def __enter__(self) -> _Writer:

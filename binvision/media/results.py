@@ -1,4 +1,4 @@
-"""Result files: a row for each frame and target, as CSV, JSON or the benchmarks' text.
+"""Result files: a row for each frame and target, as CSV, JSON or the benchmarks' texts.
 
 Rows go to a file beside the final one as they come; closing gives it its name. An interrupted
 run is closed like any other, so what was tracked until then is kept.
@@ -19,7 +19,7 @@ from binvision.media.boxes import BoxXYWH
 
 __all__ = ["ResultRow", "ResultsSink", "open_results"]
 
-SUFFIXES = (".csv", ".json", ".txt")
+SUFFIXES = (".csv", ".json", ".txt", ".mot.txt")
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,7 @@ class ResultRow:
         box_xywh: Left, top, width, height in pixels, counted from 0.
         score: Confidence in 0..1; 1 in the frame where the box was given.
         lost: True where the tracker takes the target for lost.
+        label: Class of the target; empty where none is known.
     """
 
     frame: int
@@ -39,6 +40,7 @@ class ResultRow:
     box_xywh: BoxXYWH
     score: float
     lost: bool
+    label: str = ""
 
 
 class ResultsSink(Protocol):
@@ -67,25 +69,37 @@ class ResultsSink(Protocol):
         ...
 
 
-def open_results(path: str | Path, targets: int, about: Mapping[str, Any]) -> ResultsSink:
+def open_results(path: str | Path, targets: int | None, about: Mapping[str, Any]) -> ResultsSink:
     """Open a result file; its kind follows from its suffix.
 
     Args:
         path: Ends in .csv (a line for each target and frame, with a head), .json (``about`` and
-            ``rows``) or .txt (one ``x,y,w,h`` a line). Text has no place for a target's number:
-            with several targets ``r.txt`` becomes ``r-1.txt``, ``r-2.txt`` and so on.
-        targets: Number of targets.
+            ``rows``), .mot.txt (what MOTChallenge reads: targets that are not lost, frames and
+            pixels counted from 1) or .txt (one ``x,y,w,h`` a line). The last has no place for a
+            target's number: with several targets ``r.txt`` becomes ``r-1.txt``, ``r-2.txt`` and
+            so on.
+        targets: Number of targets; None where targets come and go, and have classes.
         about: What JSON says of the run before the rows: source, model.
 
     Raises:
-        UsageError: The suffix is none of .csv, .json, .txt.
+        UsageError: The suffix is none of these, or .txt where targets come and go.
         SinkError: The file cannot be made.
     """
     path = Path(path).expanduser()
     kind = path.suffix.lower()
+    if path.name.lower().endswith(".mot.txt"):
+        return _TableSink([path], _mot_line, "")
     if kind == ".csv":
-        return _TableSink([path], _csv_line, "frame,target,x,y,w,h,score,lost\n")
+        head = "frame,target,x,y,w,h,score,lost"
+        if targets is None:
+            return _TableSink([path], _csv_line_with_class, f"{head},class\n")
+        return _TableSink([path], _csv_line, f"{head}\n")
     if kind == ".txt":
+        if targets is None:
+            raise UsageError(
+                f"{path}: a line of .txt holds one box and nothing else, but targets that a "
+                f"detector starts come and go; write .csv, .json or .mot.txt"
+            )
         numbered = [path.with_stem(f"{path.stem}-{number}") for number in range(1, targets + 1)]
         return _TableSink(numbered if targets > 1 else [path], _txt_line, "")
     if kind == ".json":
@@ -132,13 +146,15 @@ class _JSONSink:
         self._separator = "\n"
 
     def write(self, row: ResultRow) -> None:
-        record = {
+        record: dict[str, Any] = {
             "frame": row.frame,
             "target": row.target,
             "box_xywh": [round(value, 3) for value in row.box_xywh],
             "score": round(row.score, 4),
             "lost": row.lost,
         }
+        if row.label:
+            record["class"] = row.label
         self._file.write(self._separator + json.dumps(record))
         self._separator = ",\n"
 
@@ -153,6 +169,19 @@ class _JSONSink:
 def _csv_line(row: ResultRow) -> str:
     box = ",".join(f"{value:.3f}" for value in row.box_xywh)
     return f"{row.frame},{row.target},{box},{row.score:.4f},{int(row.lost)}\n"
+
+
+def _csv_line_with_class(row: ResultRow) -> str:
+    return f"{_csv_line(row)[:-1]},{row.label}\n"
+
+
+def _mot_line(row: ResultRow) -> str:
+    """Line of MOTChallenge: frame, identity, box, score, and three places for the world."""
+    if row.lost:
+        return ""  # every line is counted as a box that was found
+    x, y, w, h = row.box_xywh
+    box = f"{x + 1:.3f},{y + 1:.3f},{w:.3f},{h:.3f}"
+    return f"{row.frame + 1},{row.target},{box},{row.score:.4f},-1,-1,-1\n"
 
 
 def _txt_line(row: ResultRow) -> str:

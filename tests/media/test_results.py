@@ -18,7 +18,7 @@ ROWS = [
 ]
 
 
-def write(path: Path, rows: list[ResultRow], targets: int) -> tuple[Path, ...]:
+def write(path: Path, rows: list[ResultRow], targets: int | None) -> tuple[Path, ...]:
     sink = open_results(path, targets, {"source": 'a "clip"', "model": "m"})
     for row in rows:
         sink.write(row)
@@ -70,9 +70,33 @@ def test_text_of_several_targets_is_a_file_each(tmp_path: Path) -> None:
     assert paths[1].read_text() == "5.500,6.250,7.000,8.000\n" * 2
 
 
+def test_motchallenge_counts_from_one_and_leaves_out_what_is_lost(tmp_path: Path) -> None:
+    write(tmp_path / "r.mot.txt", ROWS, 2)
+    assert (tmp_path / "r.mot.txt").read_text() == (
+        "1,1,2.000,3.000,30.000,40.000,1.0000,-1,-1,-1\n"
+        "1,2,6.500,7.250,7.000,8.000,1.0000,-1,-1,-1\n"
+        "2,1,2.235,-1.000,30.000,40.000,0.8765,-1,-1,-1\n"
+    )
+
+
+def test_targets_that_come_and_go_have_a_class(tmp_path: Path) -> None:
+    rows = [ResultRow(3, 12, (1.0, 2.0, 30.0, 40.0), 0.5, False, "drone")]
+    write(tmp_path / "r.csv", rows, None)
+    assert (tmp_path / "r.csv").read_text() == (
+        "frame,target,x,y,w,h,score,lost,class\n3,12,1.000,2.000,30.000,40.000,0.5000,0,drone\n"
+    )
+    write(tmp_path / "r.json", rows, None)
+    assert json.loads((tmp_path / "r.json").read_text())["rows"][0]["class"] == "drone"
+
+
+def test_text_has_no_place_for_targets_that_come_and_go(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"r\.txt: a line of \.txt holds one box .* \.mot\.txt"):
+        open_results(tmp_path / "r.txt", None, {})
+
+
 @pytest.mark.parametrize("name", ["r.xml", "r"])
 def test_other_kinds_are_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(UsageError, match=r"results are written as \.csv, \.json, \.txt, not"):
+    with pytest.raises(UsageError, match=r"results are written as \.csv, .* \.mot\.txt, not"):
         open_results(tmp_path / name, 1, {})
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from binvision.errors import FrameError, UsageError
 from binvision.trackers import MultiTracker, Target
-from tests.support.detections import FakeDetector
+from tests.support.fake_detector import FakeDetector
 from tests.support.footage import moving_patches, texture
 from tests.support.identities import Counts, count_identities
 from tests.support.numpy_embedder import NumpyEmbedder

@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["FakeDetections", "FakeDetector"]
+from binvision.detectors.detections import Detections
+
+__all__ = ["FakeDetector"]
 
 Frame = NDArray[np.uint8]
-
-
-@dataclass(frozen=True)
-class FakeDetections:
-    """The shape of ``binvision.Detections``."""
-
-    boxes: NDArray[np.float32]
-    scores: NDArray[np.float32]
-    labels: NDArray[np.int64]
-    classes: tuple[str, ...] = ("patch", "other")
+CLASSES = ("patch", "other")
 
 
 class FakeDetector:
@@ -54,7 +46,7 @@ class FakeDetector:
         self._rng = np.random.default_rng(seed)
         self.calls: list[int] = []
 
-    def __call__(self, image: Frame, /) -> FakeDetections:
+    def __call__(self, image: Frame, /) -> Detections:
         index = next(i for i, frame in enumerate(self._frames) if frame is image)
         self.calls.append(index)
         rng = self._rng
@@ -70,8 +62,9 @@ class FakeDetector:
             box = (rng.uniform(0, width), rng.uniform(0, height), side, side)
             found.append((rng.uniform(0.5, 1.0), np.array(box)))
         found.sort(key=lambda item: -item[0])
-        return FakeDetections(
+        return Detections(
             np.array([box for _, box in found], np.float32).reshape(-1, 4),
             np.array([score for score, _ in found], np.float32),
             np.full(len(found), self._label_in.get(index, 0), np.int64),
+            CLASSES,
         )

@@ -1,0 +1,148 @@
+"""What ``track`` follows: targets that the user names, or whatever a detector finds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from binvision.detectors.detections import Detections
+from binvision.detectors.detector import Detector
+from binvision.detectors.network import PackedNetwork
+from binvision.errors import UsageError
+from binvision.media.boxes import BoxXYWH
+from binvision.media.results import ResultRow
+from binvision.trackers.embedder import PackedEmbedder
+from binvision.trackers.multi import MultiTracker
+from binvision.trackers.siamfc import Tracker
+
+__all__ = ["DetectedTargets", "Detecting", "GivenTargets"]
+
+
+class GivenTargets:
+    """Targets with a box in the first frame, each with a tracker of its own."""
+
+    def __init__(self, embedder: PackedEmbedder, boxes: Sequence[BoxXYWH]) -> None:
+        self._trackers = [Tracker(embedder) for _ in boxes]
+        self._boxes = boxes
+        self.targets: int | None = len(boxes)
+        self.detections = 0
+
+    def start(self, first: NDArray[np.uint8]) -> list[ResultRow]:
+        """Take over the targets in the first frame."""
+        for tracker, box in zip(self._trackers, self._boxes, strict=True):
+            tracker.init(first, box)
+        return [ResultRow(0, number, box, 1.0, False) for number, box in enumerate(self._boxes, 1)]
+
+    def go_on(self, frame: NDArray[np.uint8], number: int) -> list[ResultRow]:
+        """Find every target in the next frame."""
+        rows = []
+        for target, tracker in enumerate(self._trackers, 1):
+            found = tracker.update(frame)
+            rows.append(ResultRow(number, target, found.box_xywh, found.score, found.lost))
+        return rows
+
+    def seconds(self) -> dict[str, float]:
+        """Time of all trackers together, by stage."""
+        timings = [tracker.timings for tracker in self._trackers]
+        return {
+            "crop": sum(timing.crop for timing in timings),
+            "network": sum(timing.network for timing in timings),
+            "post": sum(timing.post for timing in timings),
+        }
+
+
+@dataclass(frozen=True)
+class Detecting:
+    """How a detector finds the targets.
+
+    Attributes:
+        detector: Shipped model or packed file.
+        classes: Which of its classes are followed; empty for all.
+        targets: Follow all that is found, or the best.
+        every: Frames from one detection to the next while all targets are in sight.
+        score: Least score of a detection, 0..1; None for the model's own.
+    """
+
+    detector: str
+    classes: tuple[str, ...]
+    targets: Literal["all", "best"]
+    every: int
+    score: float | None
+
+
+class DetectedTargets:
+    """Targets that a detector finds.
+
+    Attributes:
+        detector: Name of its model.
+    """
+
+    def __init__(self, wanted: Detecting, embedder: PackedEmbedder, threads: int) -> None:
+        """Load the detector.
+
+        Raises:
+            ModelFileError: There is no such model, or its file is damaged.
+            ModelTaskError: It is a model of another task.
+            UsageError: It does not know one of the classes.
+        """
+        network = PackedNetwork(wanted.detector, threads=threads)
+        network.prepare()
+        self._detect = _of_classes(Detector(network, score_threshold=wanted.score), wanted.classes)
+        self._tracker = MultiTracker(
+            self._detect, embedder, targets=wanted.targets, detect_every=wanted.every
+        )
+        self.detector = network.name
+        self.targets: int | None = None
+
+    @property
+    def detections(self) -> int:
+        """Number of frames in which the detector ran."""
+        return self._tracker.timings.detections
+
+    def start(self, first: NDArray[np.uint8]) -> list[ResultRow]:
+        """Prepare for frames of this size, and see what is in the first."""
+        self._detect(first)  # plans for this size: not to be counted as time of a frame
+        return self.go_on(first, 0)
+
+    def go_on(self, frame: NDArray[np.uint8], number: int) -> list[ResultRow]:
+        """Follow the targets, and let the detector look where it is due."""
+        return [
+            ResultRow(
+                number, target.identity, target.box_xywh, target.score, target.lost, target.label
+            )
+            for target in self._tracker.update(frame)
+        ]
+
+    def seconds(self) -> dict[str, float]:
+        """Time of the detector and of all trackers together, by stage."""
+        timings = self._tracker.timings
+        return {
+            "detect": timings.detect,
+            "crop": timings.crop,
+            "network": timings.network,
+            "post": timings.post,
+        }
+
+
+def _of_classes(
+    detector: Detector, classes: Sequence[str]
+) -> Callable[[NDArray[np.uint8]], Detections]:
+    """Let a detector find objects of these classes only; of all if none is named."""
+    unknown = [name for name in classes if name not in detector.classes]
+    if unknown:
+        raise UsageError(
+            f"--classes {','.join(unknown)}: the detector knows {', '.join(detector.classes)}"
+        )
+    if not classes:
+        return detector
+    kept = [detector.classes.index(name) for name in classes]
+
+    def find(picture: NDArray[np.uint8]) -> Detections:
+        found = detector(picture)
+        return found.take(np.isin(found.labels, kept))
+
+    return find
