@@ -2,7 +2,7 @@
 
 _base_ = "../_base_/detection.py"
 
-backbone = dict(type="staged", method="bireal", channels=(64, 128, 256, 256), blocks=(0, 2, 2, 1))
+backbone = dict(type="melius", method="bireal", channels=(64, 64, 128, 128), blocks=(0, 2, 2, 2))
 model = dict(
     type="DetectorTraining",
     network=dict(backbone=backbone, classes=[], stride=8, input_size=320),
