@@ -9,10 +9,11 @@ from contextlib import suppress
 from glob import escape
 from pathlib import Path
 from threading import get_ident
+from typing import IO
 
 from binvision.errors import SinkError
 
-__all__ = ["write_atomically"]
+__all__ = ["PendingFile", "write_atomically"]
 
 
 def write_atomically(path: Path, content: str | bytes, *, replace: bool = True) -> None:
@@ -92,3 +93,54 @@ def _rename_to_free_place(beside: Path, path: Path) -> None:
         pass
     except OSError:  # a file system without links
         os.replace(beside, path)
+
+
+class PendingFile:
+    """A text file that is written piece by piece and has its name only when it is whole."""
+
+    def __init__(self, path: Path) -> None:
+        """Open a file beside ``path``.
+
+        Raises:
+            SinkError: The folder is missing or cannot be written.
+        """
+        self._path = path
+        self._pending = path.with_name(f".{path.name}.{os.getpid()}.part")
+        try:
+            self._file: IO[str] = self._pending.open("w", encoding="utf-8", newline="\n")
+        except OSError as error:
+            raise _cannot_write(path, error) from error
+
+    def write(self, text: str) -> None:
+        """Add text.
+
+        Raises:
+            SinkError: It cannot be written.
+        """
+        try:
+            self._file.write(text)
+        except OSError as error:
+            raise _cannot_write(self._path, error) from error
+
+    def finish(self) -> None:
+        """Close the file and give it its name.
+
+        Raises:
+            SinkError: The end cannot be written; then no file is left.
+        """
+        try:
+            self._file.close()
+            os.replace(self._pending, self._path)
+        except OSError as error:
+            self.discard()
+            raise _cannot_write(self._path, error) from error
+
+    def discard(self) -> None:
+        """Leave no file behind."""
+        with suppress(OSError):
+            self._file.close()
+        self._pending.unlink(missing_ok=True)
+
+
+def _cannot_write(path: Path, error: OSError) -> SinkError:
+    return SinkError(f"{path}: results cannot be written ({error.strerror})")

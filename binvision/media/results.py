@@ -7,15 +7,14 @@ run is closed like any other, so what was tracked until then is kept.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import Any, Protocol
 
-from binvision.errors import SinkError, UsageError
+from binvision.errors import UsageError
 from binvision.media.boxes import BoxXYWH
+from binvision.media.files import PendingFile
 
 __all__ = ["ResultRow", "ResultsSink", "open_results"]
 
@@ -118,7 +117,7 @@ class _TableSink:
     ) -> None:
         self.paths = tuple(paths)
         self._line_of = line_of
-        self._files = [_PendingFile(path) for path in paths]
+        self._files = [PendingFile(path) for path in paths]
         for file in self._files:
             file.write(head)
 
@@ -140,7 +139,7 @@ class _JSONSink:
 
     def __init__(self, path: Path, about: Mapping[str, Any]) -> None:
         self.paths: tuple[Path, ...] = (path,)
-        self._file = _PendingFile(path)
+        self._file = PendingFile(path)
         head = json.dumps(dict(about), ensure_ascii=False)[:-1]
         self._file.write(f'{head}{", " if about else ""}"rows": [')
         self._separator = "\n"
@@ -186,38 +185,3 @@ def _mot_line(row: ResultRow) -> str:
 
 def _txt_line(row: ResultRow) -> str:
     return ",".join(f"{value:.3f}" for value in row.box_xywh) + "\n"
-
-
-class _PendingFile:
-    """A text file that has its name only when it is whole."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._pending = path.with_name(f".{path.name}.{os.getpid()}.part")
-        try:
-            self._file: IO[str] = self._pending.open("w", encoding="utf-8", newline="\n")
-        except OSError as error:
-            raise _cannot_write(path, error) from error
-
-    def write(self, text: str) -> None:
-        try:
-            self._file.write(text)
-        except OSError as error:
-            raise _cannot_write(self._path, error) from error
-
-    def finish(self) -> None:
-        try:
-            self._file.close()
-            os.replace(self._pending, self._path)
-        except OSError as error:
-            self.discard()
-            raise _cannot_write(self._path, error) from error
-
-    def discard(self) -> None:
-        with suppress(OSError):
-            self._file.close()
-        self._pending.unlink(missing_ok=True)
-
-
-def _cannot_write(path: Path, error: OSError) -> SinkError:
-    return SinkError(f"{path}: results cannot be written ({error.strerror})")
