@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,7 +14,17 @@ from numpy.typing import NDArray
 from binvision.errors import FrameError, SourceError
 from binvision.media.capture import quiet_opencv
 
-__all__ = ["ImageSource", "check_frame", "list_images", "natural_key", "read_image", "size_changed"]
+__all__ = [
+    "IMAGE_SUFFIXES",
+    "ImageSource",
+    "check_frame",
+    "images_named",
+    "list_images",
+    "natural_key",
+    "no_images",
+    "read_image",
+    "size_changed",
+]
 
 IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 
@@ -33,11 +44,32 @@ def list_images(folder: Path) -> list[Path]:
     ]
 
 
-def read_image(path: Path) -> NDArray[np.uint8]:
+def images_named(text: str) -> list[Path] | None:
+    """List the images of a folder or a glob in no order; None where ``text`` names neither."""
+    path = Path(text).expanduser()
+    if path.is_dir():
+        return list_images(path)
+    if glob.has_magic(text) and not path.exists():
+        return [Path(name) for name in glob.glob(str(path))]
+    return None
+
+
+def no_images(name: str) -> SourceError:
+    """Word the error of a folder or glob without images."""
+    kinds = " ".join(IMAGE_SUFFIXES)
+    return SourceError(f"{name}: holds no image; expected files ending in {kinds}")
+
+
+def read_image(path: Path, *, upright: bool = False) -> NDArray[np.uint8]:
     """Read one image as (H, W, 3) uint8 BGR; grey is spread over three channels.
 
-    Pixels stay as they are stored: ground truth counts them so, and a camera that turns its
-    pictures by a note in the file would change their size in the middle of a sequence.
+    Transparency is left out, and 16 bits are reduced to their upper 8.
+
+    Args:
+        path: The file.
+        upright: Turn the picture as a note of its camera in the file says. By default pixels
+            stay as they are stored: ground truth counts them so, and such notes would change
+            the size in the middle of a sequence.
 
     Raises:
         SourceError: The file is missing, empty, or not a picture that OpenCV decodes.
@@ -49,8 +81,9 @@ def read_image(path: Path) -> NDArray[np.uint8]:
         raise SourceError(f"{path}: cannot be read ({error.strerror})") from error
     if not encoded.size:
         raise SourceError(f"{path}: is empty (0 bytes), expected an image")
+    how = cv2.IMREAD_COLOR if upright else cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
     with quiet_opencv():
-        image = cv2.imdecode(encoded, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+        image = cv2.imdecode(encoded, how)
     if image is None:
         raise SourceError(
             f"{path}: cannot be decoded as an image ({encoded.size} bytes); "
@@ -84,8 +117,7 @@ class ImageSource:
 
     def __init__(self, name: str, paths: Sequence[Path]) -> None:
         if not paths:
-            kinds = " ".join(IMAGE_SUFFIXES)
-            raise SourceError(f"{name}: holds no image; expected files ending in {kinds}")
+            raise no_images(name)
         self.name = name
         self._paths = sorted(paths, key=natural_key)
         self.count: int | None = len(self._paths)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
@@ -68,7 +67,7 @@ def open_source(source: str | int | Path) -> FrameSource:
     Raises:
         SourceError: It does not exist, holds no picture, or cannot be decoded.
     """
-    from binvision.media.images import ImageSource, list_images
+    from binvision.media.images import ImageSource, images_named
     from binvision.media.live import LiveSource
     from binvision.media.video import VideoSource
 
@@ -77,11 +76,10 @@ def open_source(source: str | int | Path) -> FrameSource:
         return LiveSource(int(text))
     if "://" in text:
         return LiveSource(text)
+    images = images_named(text)
+    if images is not None:
+        return ImageSource(text, images)
     path = Path(text).expanduser()
-    if path.is_dir():
-        return ImageSource(text, list_images(path))
-    if glob.has_magic(text) and not path.exists():
-        return ImageSource(text, [Path(name) for name in glob.glob(str(path))])
     if not path.exists():
         raise SourceError(
             f"{text}: no such file or folder; give a video, a folder or a quoted glob of images, "
