@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Network", "PackedNetwork"]
 
-# Input sizes whose plans are kept. Pictures of one camera need one, of many cameras a few.
-_PLANS = 8
+# Memory of the plans that are kept, each for a size of the input. A plan costs as much time as
+# some hundred pictures, and a folder of pictures may need one for each shape.
+_MOST_BYTES = 256 << 20
 
 
 class Network(Protocol):
@@ -94,12 +95,15 @@ class PackedNetwork:
             self._runners.move_to_end(size_hw)
             return self._runners[size_hw]
         self._check_output(size_hw)
-        while len(self._runners) >= _PLANS:
+        runner = Runner(self._model, batch=1, size_hw=size_hw, threads=self._threads)
+        self._runners[size_hw] = runner
+        while len(self._runners) > 1 and self._bytes > _MOST_BYTES:
             self._runners.popitem(last=False)
-        self._runners[size_hw] = Runner(
-            self._model, batch=1, size_hw=size_hw, threads=self._threads
-        )
-        return self._runners[size_hw]
+        return runner
+
+    @property
+    def _bytes(self) -> int:
+        return sum(runner.bytes for runner in self._runners.values())
 
     def _check_output(self, size_hw: tuple[int, int]) -> None:
         """Make sure that the network gives what its settings promise."""

@@ -114,12 +114,17 @@ def test_options_replace_the_models_settings(model: Path) -> None:
     assert len(found) > 1 and (found.boxes[:, 2:] <= 12.001).all()
 
 
-def test_only_a_few_plans_are_kept(model: Path) -> None:
+def test_oldest_plans_give_way_to_new_ones(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     network = PackedNetwork(model)
-    for number in range(1, 12):
-        network.run(np.zeros((1, 32, 32 * number, 3), np.uint8))
-    network.run(np.zeros((1, 32, 32, 3), np.uint8))
-    assert len(network._runners) == 8
+    images = [np.full((1, 32, width, 3), 255, np.uint8) for width in (32, 64, 96)]
+    first = network.run(images[0]).copy()
+    monkeypatch.setattr("binvision.detectors.network._MOST_BYTES", network._bytes * 7 // 2)
+    for image in (images[1], images[0], images[2]):
+        network.run(image)
+    assert list(network._runners) == [(32, 96)]  # the other two and it are too large
+    np.testing.assert_array_equal(network.run(images[0]), first)
+    network.run(images[1])
+    assert list(network._runners) == [(32, 32), (32, 64)]
 
 
 @pytest.mark.parametrize(
