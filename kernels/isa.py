@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 import llvmlite.binding as llvm
 from numba.core import config
 
-__all__ = ["BLOCKING", "BLOCKINGS", "Blocking", "has_dot4", "isa"]
+__all__ = ["BLOCKING", "BLOCKINGS", "Blocking", "has_dot4", "isa", "kernel_path"]
 
 
 class Blocking(NamedTuple):
@@ -79,3 +79,8 @@ def has_dot4() -> bool:
     """Tell whether the CPU multiplies and adds four 8-bit pairs in one instruction (VNNI)."""
     wide = _ISA == "avx512" and "avx512vnni" in _FEATURES
     return wide or (_ISA == "avx2" and "avxvnni" in _FEATURES)
+
+
+def kernel_path() -> str:
+    """Name the kernels that this CPU runs, for example ``"avx512 with vnni"``."""
+    return isa() + (" with vnni" if has_dot4() else "")

@@ -20,6 +20,7 @@ from binvision.cli import (
     bench,
     compare,
     demo,
+    detect,
     eval_detectors,
     eval_trackers,
     export,
@@ -98,6 +99,7 @@ def _options(
 
 _COMMANDS: dict[str, Callable[..., None]] = {
     "track": track.track,
+    "detect": detect.detect,
     "models": models.models,
     "info": info.info,
     "bench": bench.bench,

@@ -35,6 +35,7 @@ def info(
 
 def _report(path: Path, model: PackedModel) -> dict[str, Any]:
     from binvision.cli.tables import totals
+    from binvision.kernels.isa import kernel_path
     from binvision.runtime.account import account, working_size_hw
 
     size_hw = working_size_hw(model)
@@ -43,7 +44,7 @@ def _report(path: Path, model: PackedModel) -> dict[str, Any]:
         "name": model.name,
         "task": model.task,
         "file": str(path),
-        "kernels": _kernel_path(),
+        "kernels": kernel_path(),
         "image_size_hw": size_hw,
         "layers": [asdict(row) for row in rows],
         "totals": totals(model, rows),
@@ -55,13 +56,14 @@ def _report(path: Path, model: PackedModel) -> dict[str, Any]:
 
 def _print(path: Path, model: PackedModel) -> None:
     from binvision.cli.tables import cost_table, facts, print_table
+    from binvision.kernels.isa import kernel_path
     from binvision.runtime.account import working_size_hw
 
     head = {
         "task": model.task,
         "file": str(path),
         "size": f"{model.file_bytes:,} bytes",
-        "kernels": f"{_kernel_path()} (what this CPU runs)",
+        "kernels": f"{kernel_path()} (what this CPU runs)",
     }
     print_table(facts(model.name, head))
     print_table(cost_table(model, working_size_hw(model)))
@@ -70,9 +72,3 @@ def _print(path: Path, model: PackedModel) -> None:
         if values:
             print_table(facts(title.capitalize(), values))
             typer.echo()
-
-
-def _kernel_path() -> str:
-    from binvision.kernels.isa import has_dot4, isa
-
-    return isa() + (" with vnni" if has_dot4() else "")

@@ -52,8 +52,9 @@ def frame_bar(unit: str) -> Progress:
 class FrameProgress:
     """A bar with frames, rate and time left; its length may be unknown."""
 
-    def __init__(self, text: str, count: int | None) -> None:
-        """Prepare a bar for ``count`` frames, or for as many as come if None."""
+    def __init__(self, text: str, count: int | None, unit: str = "frames") -> None:
+        """Prepare a bar for ``count`` frames or other units, or for as many as come if None."""
+        self._unit = unit
         self._progress = frame_bar("{task.fields[rate]}")
         self._task = self._progress.add_task(text, total=count, rate="")
         self._done = 0
@@ -65,7 +66,7 @@ class FrameProgress:
         now = time.perf_counter()
         if now - self._shown > _REFRESH_S:
             self._shown = now
-            rate = f"{self._done / (now - self._started):.0f} frames/s"
+            rate = f"{self._done / (now - self._started):.0f} {self._unit}/s"
             self._progress.update(self._task, completed=self._done, rate=rate)
 
     def __enter__(self) -> FrameProgress:

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from binvision.errors import SinkError, UsageError
 from binvision.media.capture import known_count, open_capture, quiet_opencv
 
-__all__ = ["VideoSink"]
+__all__ = ["VIDEO_SUFFIXES", "VideoSink"]
 
 # What every build of opencv-python can encode. H.264 is in none of them, for its licence.
 _CODECS = {".avi": "MJPG", ".mkv": "mp4v", ".mp4": "mp4v"}
+VIDEO_SUFFIXES = tuple(_CODECS)
 
 _CHECK_EVERY = 32  # frames between two looks at the free space
 _SPARE_BYTES = 4 << 20  # what finishing the file may still need

@@ -18,6 +18,7 @@ __all__ = ["PreviewWindow", "check_display", "select_boxes"]
 _TITLE = "binvision (q ends)"
 _PROBE = "import cv2; cv2.namedWindow('probe'); cv2.destroyAllWindows()"
 _PROBE_TIMEOUT_S = 30
+_WAIT_MS = 50  # for a key, before the window is looked at again
 _QUIT_KEYS = {27, ord("q")}  # Escape
 
 
@@ -59,11 +60,22 @@ class PreviewWindow:
         cv2.namedWindow(_TITLE, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
         self.closed = False
 
-    def show(self, frame: NDArray[np.uint8]) -> None:
-        """Show (H, W, 3) uint8 BGR; sets ``closed`` when the user wants to end."""
+    def show(self, frame: NDArray[np.uint8], *, wait: bool = False) -> None:
+        """Show (H, W, 3) uint8 BGR; sets ``closed`` when the user wants to end.
+
+        Args:
+            frame: The picture.
+            wait: Wait until a key is pressed or the window is closed.
+        """
         cv2.imshow(_TITLE, frame)
-        pressed = cv2.waitKey(1) & 0xFF in _QUIT_KEYS
-        self.closed = pressed or cv2.getWindowProperty(_TITLE, cv2.WND_PROP_VISIBLE) < 1
+        pressed = cv2.waitKey(1)
+        while not self._is_closed(pressed) and wait and pressed == -1:
+            pressed = cv2.waitKey(_WAIT_MS)
+        self.closed = self._is_closed(pressed)
+
+    def _is_closed(self, pressed: int) -> bool:
+        invisible = cv2.getWindowProperty(_TITLE, cv2.WND_PROP_VISIBLE) < 1
+        return invisible or pressed & 0xFF in _QUIT_KEYS
 
     def close(self) -> None:
         """Take the window off the screen."""
