@@ -36,15 +36,14 @@ class DetectorTraining(BaseModel):
     Args:
         network: Arguments of :class:`DetectorConfig`.
         teacher: Checkpoint of the float twin that guides the training; "" for none.
-        feature: Weight of :func:`feature_loss`; needs a teacher.
-        instance: Weight of :func:`instance_loss`; needs a teacher.
+        feature: Weight of :func:`feature_loss`, if there is a teacher.
+        instance: Weight of :func:`instance_loss`, if there is a teacher.
         bottleneck: Weight of :func:`bottleneck_loss`.
         sparse: Weight of :func:`sparse_object_loss`.
         compile: Compile the network (one fixed input size); pays after some 200 steps.
 
     Raises:
-        ConfigError: Guidance is wanted without a teacher, or the teacher has other classes or
-            another stride.
+        ConfigError: The teacher has other classes or another stride.
         ModelFileError: ``teacher`` cannot be read.
     """
 
@@ -53,8 +52,8 @@ class DetectorTraining(BaseModel):
         network: dict[str, Any],
         *,
         teacher: str = "",
-        feature: float = 0.0,
-        instance: float = 0.0,
+        feature: float = 1.0,
+        instance: float = 1.0,
         bottleneck: float = 0.0,
         sparse: float = 0.0,
         compile: bool = False,
@@ -68,8 +67,6 @@ class DetectorTraining(BaseModel):
             "sparse": sparse,
         }
         self.teacher = _load_teacher(teacher, self.network) if teacher else None
-        if not teacher and (feature or instance):
-            raise ConfigError("guidance needs the float twin: pass --teacher last.pth")
         self.to(memory_format=torch.channels_last)
         self._features: Callable[[Tensor], Tensor] = self.network.features
         if compile:

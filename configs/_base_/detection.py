@@ -15,6 +15,9 @@ iterations = 3000
 warmup = 200
 learning_rate = 2e-3
 
+# --teacher names a checkpoint of the float twin that guides the training.
+model = dict(teacher="")
+
 # --data and --images fill data and images; classes, stride and input_size come from the data and
 # the network.
 train_dataloader = dict(

@@ -23,7 +23,7 @@ from tests.support.photographs import write_archive
 
 CONFIGS = (
     "aerial", "aerial_fp", "cells", "cells_fp", "drone", "drone_fp",
-    "face", "face_activations", "face_bidet", "face_fp", "face_guided",
+    "face", "face_activations", "face_bidet", "face_fp",
 )  # fmt: skip
 
 
@@ -106,7 +106,7 @@ def test_resuming_continues_the_same_training(
 
 def test_guided_training_leaves_the_twin_alone(twin: Path, data: Path, tmp_path: Path) -> None:
     before, _ = load_checkpoint(twin)
-    last = train(request("face_guided", tmp_path, data, "bireal", 2, teacher=twin))
+    last = train(request("face", tmp_path, data, "bireal", 2, teacher=twin))
     content = torch.load(last, weights_only=True)["state_dict"]
     for name, value in before.state_dict().items():
         assert torch.equal(content[f"teacher.{name}"], value), name
@@ -152,7 +152,7 @@ def test_faces_and_photographs(data: Path, tmp_path: Path) -> None:
 def test_two_processes_under_torchrun(twin: Path, data: Path, tmp_path: Path) -> None:
     sets = [part for key, value in small("bireal").items() for part in ("--set", f"{key}={value}")]
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2"]
-    command += ["--master_port", "29518", "-m", "binvision", "train", "detection/face_guided"]
+    command += ["--master_port", "29518", "-m", "binvision", "train", "detection/face"]
     command += ["--data", str(data), "--teacher", str(twin), "--iterations", "3", "--threads", "1"]
     done = subprocess.run(
         [*command, "--work-dir", str(tmp_path), *sets],
@@ -223,7 +223,6 @@ def test_twins_differ_in_the_method_alone(tmp_path: Path, data: Path) -> None:
         (lambda p, d: {"data": p / "gone.json"}, DataError, r"gone\.json: no such file or folder"),
         (lambda p, d: {"images": p / "gone"}, DataError, "gone: no such file or folder"),
         (lambda p, d: {"sequences": (p,)}, ConfigError, "takes no --sequences; it trains on other"),
-        (lambda p, d: {"teacher": p}, ConfigError, "is not guided, so it takes no teacher"),
         (lambda p, d: {"overrides": {}}, UsageError, r"set\.json: no class 'face'; there are left"),
     ],
 )
@@ -239,8 +238,4 @@ def test_guidance_that_does_not_fit(twin: Path, data: Path, tmp_path: Path) -> N
     document["categories"][0]["name"] = "middle"
     other.write_text(json.dumps(document))
     with pytest.raises(ConfigError, match=r"has classes \['left', 'right'\], the network \['mid"):
-        train(request("face_guided", tmp_path / "a", other, "bireal", 2, teacher=twin))
-    wanted = request("face_guided", tmp_path / "b", data, "bireal", 2)
-    wanted.overrides["model.teacher"] = "''"
-    with pytest.raises(ConfigError, match=r"guidance needs the float twin: pass --teacher last"):
-        train(wanted)
+        train(request("face", tmp_path / "a", other, "bireal", 2, teacher=twin))
