@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from binvision.detectors.detections import Detections
-from binvision.detectors.detector import Detector
-from binvision.detectors.network import PackedNetwork
-from binvision.errors import UsageError
+from binvision.cli.finder import Finder
 from binvision.media.boxes import BoxXYWH
 from binvision.media.results import ResultRow
 from binvision.trackers.embedder import PackedEmbedder
@@ -65,6 +62,7 @@ class Detecting:
         targets: Follow all that is found, or the best.
         every: Frames from one detection to the next while all targets are in sight.
         score: Least score of a detection, 0..1; None for the model's own.
+        size: Longest side to which frames are scaled for it, pixels; None for the model's own.
     """
 
     detector: str
@@ -72,6 +70,7 @@ class Detecting:
     targets: Literal["all", "best"]
     every: int
     score: float | None
+    size: int | None
 
 
 class DetectedTargets:
@@ -87,15 +86,20 @@ class DetectedTargets:
         Raises:
             ModelFileError: There is no such model, or its file is damaged.
             ModelTaskError: It is a model of another task.
-            UsageError: It does not know one of the classes.
+            UsageError: It does not know one of the classes, or a number is out of range.
         """
-        network = PackedNetwork(wanted.detector, threads=threads)
-        network.prepare()
-        self._detect = _of_classes(Detector(network, score_threshold=wanted.score), wanted.classes)
-        self._tracker = MultiTracker(
-            self._detect, embedder, targets=wanted.targets, detect_every=wanted.every
+        self._finder = Finder(
+            wanted.detector,
+            score=wanted.score,
+            classes=wanted.classes,
+            size=wanted.size,
+            tiles=None,
+            threads=threads,
         )
-        self.detector = network.name
+        self._tracker = MultiTracker(
+            self._finder, embedder, targets=wanted.targets, detect_every=wanted.every
+        )
+        self.detector = self._finder.model
         self.targets: int | None = None
 
     @property
@@ -105,7 +109,7 @@ class DetectedTargets:
 
     def start(self, first: NDArray[np.uint8]) -> list[ResultRow]:
         """Prepare for frames of this size, and see what is in the first."""
-        self._detect(first)  # plans for this size: not to be counted as time of a frame
+        self._finder.prepare(first)
         return self.go_on(first, 0)
 
     def go_on(self, frame: NDArray[np.uint8], number: int) -> list[ResultRow]:
@@ -126,23 +130,3 @@ class DetectedTargets:
             "network": timings.network,
             "post": timings.post,
         }
-
-
-def _of_classes(
-    detector: Detector, classes: Sequence[str]
-) -> Callable[[NDArray[np.uint8]], Detections]:
-    """Let a detector find objects of these classes only; of all if none is named."""
-    unknown = [name for name in classes if name not in detector.classes]
-    if unknown:
-        raise UsageError(
-            f"--classes {','.join(unknown)}: the detector knows {', '.join(detector.classes)}"
-        )
-    if not classes:
-        return detector
-    kept = [detector.classes.index(name) for name in classes]
-
-    def find(picture: NDArray[np.uint8]) -> Detections:
-        found = detector(picture)
-        return found.take(np.isin(found.labels, kept))
-
-    return find

@@ -64,7 +64,7 @@ def track(
     ] = None,
     classes: Annotated[
         str | None,
-        typer.Option(metavar="NAMES", help="Follow these of its classes only, like drone,bird."),
+        typer.Option(metavar="NAMES", help="Only these of its classes, separated by commas."),
     ] = None,
     targets: Annotated[
         Targets | None,
@@ -85,6 +85,14 @@ def track(
         float | None,
         typer.Option(
             min=0, max=1, help="Least score of a detection, in 0..1 [default: the model's]."
+        ),
+    ] = None,
+    size: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Longest side to which frames are scaled for the detector [default: the "
+            "model's]; larger finds smaller objects.",
         ),
     ] = None,
     model: Annotated[
@@ -119,7 +127,7 @@ def track(
     from binvision.cli.tracking import Outputs
 
     outputs = Outputs(out, results, show)
-    detecting = _wanted_detector(detect, detector, classes, targets, detect_every, score)
+    detecting = _wanted_detector(detect, detector, classes, targets, detect_every, score, size)
     wanted = detecting or _wanted_boxes(init, init_file, select)
     if detecting and (init or init_file or select):
         raise UsageError(
@@ -206,6 +214,7 @@ def _wanted_detector(
     targets: Targets | None,
     every: int | None,
     score: float | None,
+    size: int | None,
 ) -> Detecting | None:
     """How targets are detected, if they are."""
     from binvision.cli.following import Detecting
@@ -216,19 +225,20 @@ def _wanted_detector(
         "--targets": targets,
         "--detect-every": every,
         "--score": score,
+        "--size": size,
     }
     idle = [name for name, value in given.items() if value is not None]
     if not detect and idle:
         raise UsageError(f"{', '.join(idle)}: means something with --detect only; add it")
     if not detect:
         return None
-    names = tuple(name.strip() for name in classes.split(",")) if classes is not None else ()
-    if "" in names:
-        raise UsageError(
-            f"--classes {classes!r}: expected names separated by commas, as drone,bird"
-        )
     return Detecting(
-        detector or _DETECTOR, names, (targets or Targets.ALL).value, every or _DETECT_EVERY, score
+        detector=detector or _DETECTOR,
+        classes=tuple(name.strip() for name in classes.split(",")) if classes is not None else (),
+        targets=(targets or Targets.ALL).value,
+        every=every or _DETECT_EVERY,
+        score=score,
+        size=size,
     )
 
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
-from types import FrameType
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from binvision.cli.running import DEFAULT_FPS, rate, shown, stop_on_interrupt
 from binvision.cli.terminal import FrameProgress
 from binvision.media.boxes import BoxXYWH
 from binvision.media.drawing import Mark, annotate
@@ -23,8 +22,6 @@ from binvision.media.video_sink import VideoSink
 from binvision.media.window import PreviewWindow
 
 __all__ = ["Following", "Outputs", "RunSummary", "run"]
-
-_DEFAULT_FPS = 25.0  # of the written video, where the source states no rate
 
 
 class Following(Protocol):
@@ -107,8 +104,8 @@ class RunSummary:
             "frames": self.frames,
             "mean_score": round(float(np.mean(self.scores)), 4) if self.scores else None,
             "lost": self.lost,
-            "fps_tracker": _rate(max(self.frames - 1, 0), tracker_s),
-            "fps_whole": _rate(self.frames, self.total_s),
+            "fps_tracker": rate(max(self.frames - 1, 0), tracker_s),
+            "fps_whole": rate(self.frames, self.total_s),
             "ms_per_frame": {
                 stage: round(1000 * seconds / max(self.frames - 1, 1), 3)
                 for stage, seconds in self.seconds.items()
@@ -127,8 +124,8 @@ class RunSummary:
         stages = ", ".join(f"{stage} {ms:.2f}" for stage, ms in figures["ms_per_frame"].items())
         return (
             f"{self.frames} frames, {targets}mean score {score}, lost in {self.lost}; "
-            f"tracker alone {_shown(figures['fps_tracker'])} fps, {detector}"
-            f"whole {_shown(figures['fps_whole'])} fps (ms a frame: {stages})"
+            f"tracker alone {shown(figures['fps_tracker'])} fps, {detector}"
+            f"whole {shown(figures['fps_whole'])} fps (ms a frame: {stages})"
         )
 
     def note(self, rows: Sequence[ResultRow]) -> None:
@@ -184,7 +181,7 @@ def run(
     try:
         with ExitStack() as stack:
             writer = stack.enter_context(_Writer(source, following.targets, outputs, summary))
-            stop = stack.enter_context(_stop_on_interrupt())
+            stop = stack.enter_context(stop_on_interrupt())
             bar = stack.enter_context(FrameProgress(f"tracking {source.name}", source.count))
             frame: NDArray[np.uint8] | None = first
             while frame is not None:
@@ -233,7 +230,7 @@ class _Writer:
                 self._results = open_results(outputs.results, targets, about)
                 stack.callback(self._results.discard)
             if outputs.video:
-                fps = source.fps or _DEFAULT_FPS
+                fps = source.fps or DEFAULT_FPS
                 self._video = VideoSink(outputs.video, fps, source.size_hw)
                 stack.callback(self._video.close)
             if outputs.show:
@@ -282,32 +279,3 @@ class _Writer:
     def _finish_video(self) -> None:
         if self._video and self._video.close():
             self._summary.written.append(self._video.path)
-
-
-@dataclass
-class _Stop:
-    requested: bool = False
-
-
-@contextmanager
-def _stop_on_interrupt() -> Iterator[_Stop]:
-    """Let the first Ctrl-C end the run between two frames; the second one ends it at once."""
-    stop = _Stop()
-
-    def note(signum: int, place: FrameType | None) -> None:
-        stop.requested = True
-        signal.signal(signal.SIGINT, previous)
-
-    previous = signal.signal(signal.SIGINT, note)
-    try:
-        yield stop
-    finally:
-        signal.signal(signal.SIGINT, previous)
-
-
-def _rate(count: int, seconds: float) -> float | None:
-    return round(count / seconds, 1) if count and seconds > 0 else None
-
-
-def _shown(rate: float | None) -> str:
-    return "-" if rate is None else f"{rate:.0f}"

@@ -6,6 +6,8 @@ run is closed like any other, so what was tracked until then is kept.
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -171,7 +173,9 @@ def _csv_line(row: ResultRow) -> str:
 
 
 def _csv_line_with_class(row: ResultRow) -> str:
-    return f"{_csv_line(row)[:-1]},{row.label}\n"
+    line = io.StringIO()
+    csv.writer(line, lineterminator="\n").writerow([row.label])  # quoted where it needs to be
+    return f"{_csv_line(row)[:-1]},{line.getvalue()}"
 
 
 def _mot_line(row: ResultRow) -> str:

@@ -127,10 +127,11 @@ def test_targets_are_drawn(track: Any, tmp_path: Path, frames: Path) -> None:
     [
         (("--init", "1,2,3,4"), "--detect finds the targets itself: leave out --init"),
         (("--select",), "--detect finds the targets itself"),
-        (("--classes", "car,tram"), "--classes tram: the detector knows car, bus"),
-        (("--classes", "car,"), "--classes 'car,': expected names separated by commas"),
+        (("--classes", "car,tram"), "unknown class 'tram': the model knows car, bus"),
+        (("--classes", "car,"), "unknown class '': the model knows car, bus"),
         (("--detect-every", "0"), "--detect-every"),
         (("--score", "1.5"), "--score"),
+        (("--size", "100000"), "input size 100000: expected 1 to 8192 pixels"),
         (("--targets", "some"), "--targets"),
         (("--results", "r.txt"), r"r\.txt: a line of \.txt holds one box .* \.mot\.txt"),
     ],

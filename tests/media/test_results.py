@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 
@@ -87,6 +88,13 @@ def test_targets_that_come_and_go_have_a_class(tmp_path: Path) -> None:
     )
     write(tmp_path / "r.json", rows, None)
     assert json.loads((tmp_path / "r.json").read_text())["rows"][0]["class"] == "drone"
+
+
+def test_a_class_with_a_comma_stays_one_column(tmp_path: Path) -> None:
+    name = 'van, "small"'
+    write(tmp_path / "r.csv", [ResultRow(3, 12, (1.0, 2.0, 30.0, 40.0), 0.5, False, name)], None)
+    with (tmp_path / "r.csv").open(newline="") as file:
+        assert next(csv.DictReader(file))["class"] == name
 
 
 def test_text_has_no_place_for_targets_that_come_and_go(tmp_path: Path) -> None:
