@@ -32,7 +32,7 @@ class TorchNetwork:
         """Take over a network; it is put into evaluation mode and channels_last.
 
         Args:
-            network: On the CPU.
+            network: On any device; pictures go there.
             threads: Threads of PyTorch, for the whole process: it knows no narrower scope.
             name: What summaries call it.
 
@@ -57,7 +57,7 @@ class TorchNetwork:
     def run(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Compute the raw map (h, w, K + 5) of one (1, H, W, 3) uint8 BGR picture."""
         # An NHWC array seen as NCHW is what channels_last means: no copy but the cast to float.
-        pixels = torch.from_numpy(image).permute(0, 3, 1, 2).float()
+        pixels = torch.from_numpy(image).permute(0, 3, 1, 2).to(self._network.head.weight)
         with torch.inference_mode():
             raw = self._network(pixels)
-        return np.ascontiguousarray(raw[0].permute(1, 2, 0).numpy())
+        return np.ascontiguousarray(raw[0].permute(1, 2, 0).cpu().numpy())

@@ -11,6 +11,8 @@ from mmengine.registry import DATASETS, MODELS
 from torch import Tensor
 
 from binvision.binary import find_method, kernel_loss
+from binvision.detectors.detections import Detections
+from binvision.detectors.detector import Detector
 from binvision.detectors.guidance import (
     bottleneck_loss,
     feature_loss,
@@ -20,6 +22,7 @@ from binvision.detectors.guidance import (
 from binvision.detectors.losses import detection_losses
 from binvision.detectors.model import DetectorConfig, DetectorNetwork, load_checkpoint
 from binvision.detectors.scenes import DetectionScenes
+from binvision.detectors.torch_network import TorchNetwork
 from binvision.errors import ConfigError
 
 __all__ = ["DetectorTraining"]
@@ -27,6 +30,7 @@ __all__ = ["DetectorTraining"]
 DATASETS.register_module(module=DetectionScenes)
 
 _KERNEL_WEIGHT = 1e-4
+_LEAST_SCORE = 0.01  # of what is validated, as in ``binvision eval coco``
 
 
 @MODELS.register_module()
@@ -106,6 +110,12 @@ class DetectorTraining(BaseModel):
         if find_method(self.network.config.backbone["method"]).kernel_loss:
             losses["loss_kernel"] = _KERNEL_WEIGHT * kernel_loss(self.network)
         return losses
+
+    def val_step(self, data: dict[str, Any]) -> list[Detections]:
+        """Detect in each ``image`` (H, W, 3) of a batch, as in use but with all uncertain ones."""
+        network = TorchNetwork(self.network, threads=torch.get_num_threads())
+        detector = Detector(network, score_threshold=_LEAST_SCORE)
+        return [detector(image) for image in data["image"]]
 
 
 def _load_teacher(path: str, network: DetectorNetwork) -> DetectorNetwork:

@@ -18,7 +18,15 @@ INFERENCE_ROOMS = ("cli", "detectors", "kernels", "media", "runtime", "trackers"
 TRAINING_MODULES = {
     f"binvision.{room}.{name}"
     for room, names in {
-        "detectors": ("guidance", "losses", "model", "scenes", "torch_network", "training"),
+        "detectors": (
+            "guidance",
+            "losses",
+            "model",
+            "scenes",
+            "torch_network",
+            "training",
+            "validation",
+        ),
         "trackers": ("guidance", "losses", "model", "pairs", "torch_embedder", "training"),
     }.items()
     for name in names

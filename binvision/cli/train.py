@@ -21,6 +21,13 @@ def train(
         typer.Option(help="Detection: COCO JSON, or folder of Pascal VOC XML or YOLO txt."),
     ] = None,
     images: Annotated[Path | None, typer.Option(help="Detection: folder of the pictures.")] = None,
+    val_data: Annotated[
+        Path | None,
+        typer.Option(help="Detection: another set, whose AP is measured during the training."),
+    ] = None,
+    val_images: Annotated[
+        Path | None, typer.Option(help="Detection: folder of the pictures of --val-data.")
+    ] = None,
     faces: Annotated[
         list[Path] | None,
         typer.Option(help="Faces with 68 points: archive (.npz) or folder of .pts. Repeatable."),
@@ -77,6 +84,8 @@ def train(
             work_dir=work_dir or Path("work_dirs") / name,
             data=data,
             images=images,
+            val_data=val_data,
+            val_images=val_images,
             faces=tuple(faces or ()),
             photos=tuple(photos or ()),
             sequences=tuple(sequences or ()),

@@ -36,6 +36,8 @@ class TrainingRequest:
         work_dir: Folder for checkpoints and logs.
         data: Annotations of a detection set.
         images: Folder of its pictures.
+        val_data: Annotations of another set, to measure on during the training.
+        val_images: Folder of its pictures.
         photos: Photograph archives.
         sequences: Roots of annotated sequences.
         faces: Face archives, or folders of pictures with ``.pts`` files.
@@ -52,6 +54,8 @@ class TrainingRequest:
     work_dir: Path
     data: Path | None = None
     images: Path | None = None
+    val_data: Path | None = None
+    val_images: Path | None = None
     photos: tuple[Path, ...] = ()
     sequences: tuple[Path, ...] = ()
     faces: tuple[Path, ...] = ()
@@ -132,6 +136,11 @@ def prepare_config(request: TrainingRequest) -> Config:
             dataset[key] = str(_existing(given))
         elif given:
             dataset[key] = [str(_existing(path)) for path in given]
+    for key, given in (("data", request.val_data), ("images", request.val_images)):
+        if given:
+            if "val_dataloader" not in config:
+                raise ConfigError(f"{request.config} takes no --val-{key}; it is not validated")
+            config.val_dataloader.dataset[key] = str(_existing(given))
     if request.teacher is not None:
         if "teacher" not in config.model:
             raise ConfigError(f"{request.config} is not guided, so it takes no teacher")

@@ -3,6 +3,7 @@
 custom_imports = dict(
     imports=[
         "binvision.detectors.training",
+        "binvision.detectors.validation",
         "binvision.training.optim",
         "binvision.training.hooks",
     ],
@@ -40,7 +41,17 @@ train_dataloader = dict(
         photos=[],
     ),
 )
-train_cfg = dict(type="IterBasedTrainLoop", max_iters=iterations, val_interval=10**9)
+train_cfg = dict(type="IterBasedTrainLoop", max_iters=iterations, val_interval=500)
+
+# --val-data and --val-images fill these; without them nothing is validated. Classes come from both.
+val_dataloader = dict(
+    batch_size=1,
+    num_workers=0,
+    sampler=dict(type="DefaultSampler", shuffle=False),
+    dataset=dict(type="AnnotatedPictures", data="", images="", classes=[]),
+)
+val_evaluator = dict(type="CocoMetric")
+val_cfg = dict(type="ValLoop")
 
 optim_wrapper = dict(
     type="Bf16OptimWrapper",

@@ -14,6 +14,9 @@ from typing import Any
 import pytest
 import torch
 
+from binvision.detectors.annotations import read_detection_set, read_picture
+from binvision.detectors.evaluation.coco_metric import coco_scores, in_classes
+from binvision.detectors.evaluation.entrant import enter
 from binvision.detectors.model import load_checkpoint
 from binvision.errors import ConfigError, DataError, UsageError
 from binvision.training.run import TrainingRequest, prepare_config, train
@@ -149,23 +152,100 @@ def test_faces_and_photographs(data: Path, tmp_path: Path) -> None:
     assert [Path(name).name for name in record["data"]] == ["set.json", "faces.npz", "photos.npz"]
 
 
+def measured(checkpoint: Path, data: Path) -> dict[str, float]:
+    """COCO's numbers as ``binvision eval coco`` has them."""
+    entrant = enter(str(checkpoint), score=0.01, threads=1)
+    read = read_detection_set(data)
+    found = [entrant.detect(read_picture(picture)) for picture in read.pictures]
+    found = [in_classes(boxes, read.classes) for boxes in found]
+    numbers = coco_scores(read.pictures, found, read.classes).numbers
+    return {name: value for name, value in numbers.items() if value is not None}
+
+
+# What lets a network find something after some dozen steps.
+EAGER = {
+    "optim_wrapper.optimizer.lr": "0.01",
+    "train_dataloader.dataset.ranges": repr({"mosaic": 0.0, "paste": 0, "scale": (0.9, 1.1)}),
+    "train_cfg.val_interval": "21",
+}
+
+
+def test_validation_measures_what_an_evaluation_does(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wanted = request("face_fp", tmp_path / "run", data, "fp", 48, val_data=data)
+    wanted.overrides.update(EAGER)
+    last = train(wanted)
+    for path, step in ((last.parent / "iter_21.pth", 21), (last, 48)):
+        record = load_checkpoint(path)[1]["validation"]
+        assert record.pop("iteration") == step
+        numbers = measured(path, data)
+        assert record == pytest.approx(numbers)
+    assert numbers["AP50"] > 0.05
+    # Between two validations a checkpoint has the figures of the one before.
+    assert load_checkpoint(last.parent / "iter_24.pth")[1]["validation"]["iteration"] == 21
+    lines = [line for line in capsys.readouterr().err.splitlines() if "AP50" in line]
+    assert [line.split(":")[0].split()[-2:] for line in lines] == [
+        ["step", str(step)] for step in (21, 42, 48)
+    ]
+    assert lines[-1].endswith(f"AP {numbers['AP']:.3f}, AP50 {numbers['AP50']:.3f}")
+    rows = [row for row in logged(last.parent) if "coco/AP50" in row]
+    assert [row["step"] for row in rows] == [21, 42, 48]
+
+
+def test_validation_changes_no_weight(data: Path, tmp_path: Path) -> None:
+    plain = train(request("face", tmp_path / "plain", data, "bireal", 4))
+    wanted = request("face", tmp_path / "measured", data, "bireal", 4, val_data=data)
+    wanted.overrides["train_cfg.val_interval"] = "1"
+    weights = [load_checkpoint(path)[0].state_dict() for path in (plain, train(wanted))]
+    for name, value in weights[0].items():
+        assert torch.equal(weights[1][name], value), name
+    assert "validation" not in load_checkpoint(plain)[1]
+
+
+def test_classes_that_validation_can_measure(data: Path, tmp_path: Path) -> None:
+    """The other set names one class of the network, and one that it does not know."""
+    document = json.loads(data.read_text())
+    document["categories"] = [{"id": 0, "name": "middle"}, {"id": 1, "name": "right"}]
+    other = tmp_path / "other.json"
+    other.write_text(json.dumps(document))
+
+    def prepared() -> Any:
+        wanted = request(
+            "face", tmp_path, data, "bireal", val_data=other, val_images=data.parent / "set"
+        )
+        return prepare_config(wanted).val_dataloader.dataset
+
+    assert prepared().classes == ["right"]
+    document["categories"][1]["name"] = "top"
+    other.write_text(json.dumps(document))
+    with pytest.raises(DataError, match=r"other\.json: holds no object of the classes left, right"):
+        prepared()
+
+
 def test_two_processes_under_torchrun(twin: Path, data: Path, tmp_path: Path) -> None:
     sets = [part for key, value in small("bireal").items() for part in ("--set", f"{key}={value}")]
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2"]
     command += ["--master_port", "29518", "-m", "binvision", "train", "detection/face"]
     command += ["--data", str(data), "--teacher", str(twin), "--iterations", "3", "--threads", "1"]
+    command += ["--val-data", str(data)]
     done = subprocess.run(
         [*command, "--work-dir", str(tmp_path), *sets],
         capture_output=True,
         text=True,
         timeout=240,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
+        cwd=tmp_path,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     _, record = load_checkpoint(tmp_path / "last.pth")
     assert (record["world_size"], record["iterations"]) == (2, 3)
     assert (record["batch"], record["pictures"]) == (4, 12)
+    # Five pictures on two processes: one of them is looked at twice, and counts once.
+    assert record["validation"].pop("iteration") == 3
+    assert record["validation"] == pytest.approx(measured(tmp_path / "last.pth", data))
+    assert not (tmp_path / ".dist_test").exists()
 
 
 @pytest.mark.parametrize("config", ["detection/face", "tracking/siamfc_xnor"])
@@ -223,13 +303,24 @@ def test_twins_differ_in_the_method_alone(tmp_path: Path, data: Path) -> None:
         (lambda p, d: {"data": p / "gone.json"}, DataError, r"gone\.json: no such file or folder"),
         (lambda p, d: {"images": p / "gone"}, DataError, "gone: no such file or folder"),
         (lambda p, d: {"sequences": (p,)}, ConfigError, "takes no --sequences; it trains on other"),
+        (lambda p, d: {"val_data": p / "gone"}, DataError, "gone: no such file or folder"),
+        (
+            lambda p, d: {
+                "config": "tracking/siamfc_xnor",
+                "data": None,
+                "val_data": d,
+                "overrides": {},
+            },
+            ConfigError,
+            "tracking/siamfc_xnor takes no --val-data; it is not validated",
+        ),
         (lambda p, d: {"overrides": {}}, UsageError, r"set\.json: no class 'face'; there are left"),
     ],
 )
 def test_faults(make: Any, error: Any, message: str, tmp_path: Path, data: Path) -> None:
-    arguments = {"data": data, "overrides": small("bireal"), **make(tmp_path, data)}
+    arguments = {"config": "detection/face", "data": data, "overrides": small("bireal")}
     with pytest.raises(error, match=message):
-        prepare_config(TrainingRequest("detection/face", tmp_path, **arguments))
+        prepare_config(TrainingRequest(work_dir=tmp_path, **{**arguments, **make(tmp_path, data)}))
 
 
 def test_guidance_that_does_not_fit(twin: Path, data: Path, tmp_path: Path) -> None:
