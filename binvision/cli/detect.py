@@ -58,7 +58,10 @@ def detect(
     serve: Annotated[
         int | None,
         typer.Option(
-            metavar="PORT", min=0, max=65535, help="Show the run in browsers; 0 takes a free port."
+            metavar="PORT",
+            min=0,
+            max=65535,
+            help="Show a video or camera in browsers; 0 takes a free port.",
         ),
     ] = None,
     host: Annotated[
@@ -83,7 +86,7 @@ def detect(
         typer.Option(
             min=0.0,
             max=0.9,
-            help="Part that neighbouring tiles share; it should hold the largest object "
+            help="Part that neighbouring tiles share; it should be larger than any object "
             f"[default: {_OVERLAP}].",
         ),
     ] = None,

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from binvision.cli.finder import Finder
-from binvision.cli.running import DEFAULT_FPS, rate, shown, stop_on_interrupt
+from binvision.cli.running import DEFAULT_FPS, Stop, rate, shown, stop_on_interrupt
 from binvision.cli.terminal import FrameProgress, note
 from binvision.detectors.detections import Detections
 from binvision.errors import SourceError, UsageError
@@ -82,14 +82,19 @@ class Outputs:
         return self.out is not None and self.out.suffix.lower() in VIDEO_SUFFIXES
 
     def check(self, pictures: Sequence[PictureFile] | None) -> None:
-        """Make sure that ``out`` suits a source, before any work is done.
+        """Make sure that the outputs suit a source, before any work is done.
 
         Args:
             pictures: Those of the source; None where it is a video, a camera or a stream.
 
         Raises:
-            UsageError: It does not, or it would replace one of the pictures.
+            UsageError: They do not, or ``out`` would replace one of the pictures.
         """
+        if self.address and pictures is not None:
+            raise UsageError(
+                "--serve shows a video, a camera or a stream while it runs; of pictures, write "
+                "copies with --out FOLDER, or look at them with --show"
+            )
         if self.out is None or self.is_video:
             return
         if pictures is None:
@@ -113,7 +118,7 @@ class DetectionSummary:
         unreadable: What was wrong with those that could not be read.
         objects: How many were found, by class.
         last: What was found in the last picture.
-        seconds: Time by stage: decode, letterbox, network, post, output.
+        seconds: Time by stage: decode, plan, letterbox, network, post, output.
         total_s: Time from the first picture to the last, everything included.
         interrupted: Whether Ctrl-C ended the run.
         written: Files that were finished; of a folder of pictures the folder alone.
@@ -226,8 +231,6 @@ def run_detector(
                 clock["decode"] += perf_counter() - began
                 if shot is None:
                     break
-                if not summary.pictures:
-                    finder.prepare(shot.image)
                 found = _objects(finder(shot.image))
                 summary.pictures += 1
                 summary.objects.update(each.name for each in found)
@@ -236,6 +239,8 @@ def run_detector(
                 writer.write(shot, found)
                 clock["output"] += perf_counter() - began
                 bar.advance()
+                if shot.file:
+                    writer.hold(stop)
             summary.interrupted = stop.requested
             began = perf_counter()
         clock["output"] += perf_counter() - began  # finishing the files
@@ -243,9 +248,7 @@ def run_detector(
         summary.total_s = perf_counter() - started
         summary.seconds = {
             "decode": clock["decode"],
-            "letterbox": finder.timings.letterbox,
-            "network": finder.timings.network,
-            "post": finder.timings.post,
+            **finder.seconds,
             "output": clock["output"],
         }
 
@@ -304,7 +307,12 @@ class _Writer:
         if self._server:
             self._server.show(picture)
         if self._window:
-            self._window.show(picture, wait=shot.file is not None)
+            self._window.show(picture)
+
+    def hold(self, stop: Stop) -> None:
+        """Let the user look at a picture until a key is pressed or the run is to stop."""
+        if self._window:
+            self._window.hold(lambda: stop.requested)
 
     def _write_picture(self, out: Path, shot: Shot, picture: NDArray[np.uint8]) -> None:
         if self._is_video:

@@ -54,17 +54,30 @@ class Finder:
         self._wanted = class_indices(classes, network.settings.classes)
         self._tiles = tiles
         self._detector = Detector(network, score_threshold=score, input_size=size)
+        self._network = network
         network.prepare()
-
-    @property
-    def timings(self) -> Timings:
-        """Time since ``prepare``, by stage."""
-        return self._detector.timings
+        self._prepared_s = network.planning_s
 
     def prepare(self, picture: NDArray[np.uint8]) -> None:
-        """Plan for pictures of this size, which takes a moment that no rate should count."""
+        """Plan for pictures of this size, without counting the time."""
         self(picture)
         self._detector.timings = Timings()
+        self._prepared_s = self._network.planning_s
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """Time of the pictures until now, by stage: plan, letterbox, network, post.
+
+        A plan is made once for each size of the network's input.
+        """
+        timings = self._detector.timings
+        plan = self._network.planning_s - self._prepared_s
+        return {
+            "plan": plan,
+            "letterbox": timings.letterbox,
+            "network": timings.network - plan,
+            "post": timings.post,
+        }
 
     def __call__(self, picture: NDArray[np.uint8]) -> Detections:
         """Find objects in (H, W, 3) uint8 BGR."""

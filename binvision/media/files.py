@@ -105,6 +105,7 @@ class PendingFile:
             SinkError: The folder is missing or cannot be written.
         """
         self._path = path
+        self._failure: SinkError | None = None  # the file has a hole then, and gets no name
         self._pending = path.with_name(f".{path.name}.{os.getpid()}.part")
         try:
             self._file: IO[str] = self._pending.open("w", encoding="utf-8", newline="\n")
@@ -115,31 +116,39 @@ class PendingFile:
         """Add text.
 
         Raises:
-            SinkError: It cannot be written.
+            SinkError: It cannot be written; no file is left.
         """
+        if self._failure:
+            raise self._failure
         try:
             self._file.write(text)
         except OSError as error:
-            raise _cannot_write(self._path, error) from error
+            raise self._fail(error) from error
 
     def finish(self) -> None:
         """Close the file and give it its name.
 
         Raises:
-            SinkError: The end cannot be written; then no file is left.
+            SinkError: The end cannot be written, or what came before could not; no file is left.
         """
+        if self._failure:
+            raise self._failure
         try:
             self._file.close()
             os.replace(self._pending, self._path)
         except OSError as error:
-            self.discard()
-            raise _cannot_write(self._path, error) from error
+            raise self._fail(error) from error
 
     def discard(self) -> None:
         """Leave no file behind."""
         with suppress(OSError):
             self._file.close()
         self._pending.unlink(missing_ok=True)
+
+    def _fail(self, error: OSError) -> SinkError:
+        self.discard()
+        self._failure = _cannot_write(self._path, error)
+        return self._failure
 
 
 def _cannot_write(path: Path, error: OSError) -> SinkError:

@@ -65,8 +65,7 @@ class StreamServer:
             self._server = _Server((host, port), self._frames)
         except OSError as error:
             raise SinkError(_why_not(error, host, port)) from error
-        shown = f"[{host}]" if ":" in host else host
-        self.address = f"http://{shown}:{self._server.server_address[1]}/"
+        self.address = f"http://{_name(host)}:{self._server.server_address[1]}/"
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True
         )
@@ -184,6 +183,13 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:
         """Say nothing: stderr belongs to the run."""
+
+
+def _name(host: str) -> str:
+    """What browsers call an address to listen at."""
+    if host in ("0.0.0.0", "::"):  # all of this machine's
+        return socket.gethostname()
+    return f"[{host}]" if ":" in host else host
 
 
 def _why_not(error: OSError, host: str, port: int) -> str:

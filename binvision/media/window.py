@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 
 import cv2
 import numpy as np
@@ -60,22 +61,21 @@ class PreviewWindow:
         cv2.namedWindow(_TITLE, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
         self.closed = False
 
-    def show(self, frame: NDArray[np.uint8], *, wait: bool = False) -> None:
-        """Show (H, W, 3) uint8 BGR; sets ``closed`` when the user wants to end.
-
-        Args:
-            frame: The picture.
-            wait: Wait until a key is pressed or the window is closed.
-        """
+    def show(self, frame: NDArray[np.uint8]) -> None:
+        """Show (H, W, 3) uint8 BGR; sets ``closed`` when the user wants to end."""
         cv2.imshow(_TITLE, frame)
-        pressed = cv2.waitKey(1)
-        while not self._is_closed(pressed) and wait and pressed == -1:
-            pressed = cv2.waitKey(_WAIT_MS)
-        self.closed = self._is_closed(pressed)
+        self._key_within(1)
 
-    def _is_closed(self, pressed: int) -> bool:
+    def hold(self, needless: Callable[[], bool]) -> None:
+        """Wait until a key is pressed, the window is closed, or waiting has become needless."""
+        while not needless() and not self._key_within(_WAIT_MS) and not self.closed:
+            pass
+
+    def _key_within(self, milliseconds: int) -> bool:
+        pressed = cv2.waitKey(milliseconds)
         invisible = cv2.getWindowProperty(_TITLE, cv2.WND_PROP_VISIBLE) < 1
-        return invisible or pressed & 0xFF in _QUIT_KEYS
+        self.closed = self.closed or invisible or pressed & 0xFF in _QUIT_KEYS
+        return pressed != -1
 
     def close(self) -> None:
         """Take the window off the screen."""

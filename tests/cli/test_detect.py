@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-import subprocess
 import sys
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from urllib.request import urlopen
 
 import cv2
 import numpy as np
 import pytest
 
+from binvision.errors import SourceError
 from binvision.media.sources import open_source
 from tests.cli.conftest import Outcome
 from tests.support.detection_models import street, write_detector
 from tests.support.footage import write_images, write_video
-from tests.support.repository import ROOT
 
 Command = Callable[..., Outcome]
+STAGES = ("decode", "plan", "letterbox", "network", "post", "output")
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +58,7 @@ def test_a_folder_gives_annotated_copies_and_results(
     figures = json.loads(done.out)
     assert (figures["pictures"], figures["unreadable"]) == (2, 0)
     assert figures["objects"] == {"car": 2, "bus": 1}
-    assert set(figures["ms_per_picture"]) == {"decode", "letterbox", "network", "post", "output"}
+    assert set(figures["ms_per_picture"]) == set(STAGES)
     assert done.err.splitlines() == [f"wrote {out}", f"wrote {results}"]
     assert sorted(path.name for path in out.iterdir()) == ["1.png", "2.png"]
     annotated, original = (cv2.imread(str(folder / "2.png")) for folder in (out, photos))
@@ -157,6 +154,7 @@ def test_one_damaged_picture_is_an_error(command: Command, model: Path, tmp_path
         (["--results", "found.xml"], "found.xml: results are written as .csv, .coco.json, .json"),
         (["--out", "one.png"], "one.png: cannot hold several pictures"),
         (["--out", "PHOTOS"], "is the picture itself"),
+        (["--serve", "0"], "--serve shows a video, a camera or a stream while it runs"),
         (["--serve", "70000"], "Invalid value for '--serve'"),
     ],
 )
@@ -229,26 +227,32 @@ def test_a_window_waits_for_keys_between_pictures(
     assert json.loads(done.out)["pictures"] == looked_at
 
 
-def test_ctrl_c_keeps_what_was_found_and_browsers_see_the_run(model: Path, tmp_path: Path) -> None:
-    """A long run, watched through its server and interrupted."""
-    clip = write_video(tmp_path / "clip.avi", [street(cars=[(2, 5)])] * 4000, codec="MJPG")
-    results = tmp_path / "found.csv"
-    command = [sys.executable, "-m", "binvision", "detect", str(clip), "--model", str(model)]
-    command += ["--results", str(results), "--out", str(tmp_path / "o.avi"), "--serve", "0"]
-    process = subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    assert process.stderr is not None
-    lines = iter(process.stderr.readline, "")
-    address = next(line for line in lines if line.startswith("open http")).split()[1]
-    with urlopen(f"{address}frame.jpg", timeout=30) as answer:
-        picture = cv2.imdecode(np.frombuffer(answer.read(), np.uint8), cv2.IMREAD_COLOR)
-    assert picture.shape == (64, 64, 3)
-    time.sleep(0.1)
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert "Traceback" not in err and err.splitlines()[-1] == "error: interrupted"
-    frames = int(out.split(" frames")[0])
-    assert 0 < frames < 4000
-    assert len(results.read_text().splitlines()) == 1 + frames
+class _Camera:
+    """Gives two frames and is pulled out."""
+
+    name, count, fps, live = "camera 3", None, None, True
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        yield from [street(cars=[(2, 5)])] * 2
+        raise SourceError("camera 3: stopped delivering after frame 2")
+
+    def __enter__(self) -> _Camera:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        pass
+
+
+def test_a_camera_that_goes_away_keeps_what_was_found(
+    command: Command, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("binvision.media.sources.open_source", lambda _: _Camera())
+    results, out = tmp_path / "found.csv", tmp_path / "seen.avi"
+    done = command("detect", "3", "--model", model, "--results", results, "--out", out)
+    assert done.code == 1
+    *written, error = done.err.splitlines()
+    assert sorted(written) == sorted([f"wrote {results}", f"wrote {out}"])
+    assert error == "error: camera 3: stopped delivering after frame 2"
+    assert len(results.read_text().splitlines()) == 3
+    with open_source(out) as video:
+        assert video.count == 2
