@@ -104,17 +104,7 @@ class DetectorNetwork(nn.Module):
         return self.head(self.features(images))
 
     def features(self, images: Tensor) -> Tensor:
-        """Return what the head reads, (N, width, H / stride, W / stride).
-
-        Raises:
-            ConfigError: H or W is not a multiple of :attr:`multiple`.
-        """
-        height, width = images.shape[-2:]
-        if height % self.multiple or width % self.multiple:
-            raise ConfigError(
-                f"pictures of {width}x{height} pixels: this backbone takes multiples of "
-                f"{self.multiple}; for training set train_dataloader.dataset.size to one"
-            )
+        """Return what the head reads, (N, width, H / stride, W / stride)."""
         levels = self.backbone.levels(images)[self._first :]
         x = self.laterals[-1](levels[-1])
         for level, lateral, block in zip(

@@ -89,6 +89,11 @@ class DetectorTraining(BaseModel):
         """Return the losses of one batch; ``mode`` is mmengine's and must be ``loss``."""
         if mode != "loss":
             raise ConfigError(f"DetectorTraining computes mode 'loss' only, got {mode!r}")
+        side, multiple = images.shape[-1], self.network.multiple
+        if side % multiple:
+            raise ConfigError(
+                f"train_dataloader.dataset.size={side}: this backbone takes multiples of {multiple}"
+            )
         pixels = images.float().contiguous(memory_format=torch.channels_last)
         features = self._features(pixels)
         raw = self.network.head(features)

@@ -323,6 +323,13 @@ def test_faults(make: Any, error: Any, message: str, tmp_path: Path, data: Path)
         prepare_config(TrainingRequest(work_dir=tmp_path, **{**arguments, **make(tmp_path, data)}))
 
 
+def test_crops_that_do_not_halve_evenly_are_refused(data: Path, tmp_path: Path) -> None:
+    wanted = request("face", tmp_path, data, "bireal", 2)
+    wanted.overrides["train_dataloader.dataset.size"] = "72"
+    with pytest.raises(ConfigError, match=r"dataset\.size=72: this backbone takes multiples of 16"):
+        train(wanted)
+
+
 def test_guidance_that_does_not_fit(twin: Path, data: Path, tmp_path: Path) -> None:
     other = write_scenes(tmp_path / "other")
     document = json.loads(other.read_text())
