@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
 import binvision
 from binvision.cli.app import app
+from tests.support.detection_models import street, write_detector
 from tests.support.pages import PAGES, anchors, blocks, commands, links
 from tests.support.program import PAGE as REFERENCE
 from tests.support.program import Command, commands_of, render
@@ -134,3 +137,16 @@ def test_readme_python_runs() -> None:
     exec(compile(block, str(README), "exec"), scope)
     assert scope["result"].box_xywh == pytest.approx((120, 80, 64, 64), abs=8)
     assert 0 <= scope["result"].score <= 1
+
+
+def test_detection_in_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The three lines of the page, with a detector and a picture of ours."""
+    monkeypatch.chdir(tmp_path)
+    cv2.imwrite("photo.jpg", street(cars=[(2, 5)]))
+    write_detector(tmp_path / "colours")
+    page = ROOT / "docs" / "howto" / "detect_objects.md"
+    (block,) = blocks(page, "python")
+    scope: dict[str, Any] = {"binvision": binvision, "cv2": cv2}
+    exec(compile(block.replace("bin-face", "colours"), str(page), "exec"), scope)
+    assert scope["names"] == ["car"]
+    assert scope["boxes"].shape == (1, 4) and scope["scores"].shape == (1,)
