@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from binvision.backbones import build_backbone
 from binvision.backbones.residual import ResidualBlock
 from binvision.binary import BinaryConv2d
-from binvision.errors import ConfigError, ModelFileError
+from binvision.detectors.settings import TASK
+from binvision.errors import ConfigError
+from binvision.training.checkpoint import load_network
 
 __all__ = ["BOX_NUMBERS", "DetectorConfig", "DetectorNetwork", "load_checkpoint"]
 
@@ -65,7 +66,7 @@ class DetectorNetwork(nn.Module):
         ConfigError: The backbone has no map at ``stride``, or there are no classes.
     """
 
-    task = "detection/anchor_free"
+    task = TASK
 
     def __init__(self, config: DetectorConfig) -> None:
         super().__init__()
@@ -136,34 +137,11 @@ def _lateral(in_channels: int, out_channels: int, method: str) -> nn.Module:
 def load_checkpoint(path: str | Path) -> tuple[DetectorNetwork, dict[str, Any]]:
     """Rebuild a trained network from a checkpoint of ``binvision train``.
 
-    The file is read with ``weights_only=True``: it can hold tensors and plain data, not code.
-
     Returns:
         The network in evaluation mode, and the record of its training (data, schedule, seed).
 
     Raises:
         ModelFileError: The file is missing, unreadable, or not such a checkpoint.
+        ModelTaskError: It is a checkpoint of another task.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise ModelFileError(f"{path}: no such checkpoint")
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-        record = content["binvision"]
-        network = DetectorNetwork(DetectorConfig(**record["network"]))
-        prefix = "network."
-        weights = {
-            name.removeprefix(prefix): value
-            for name, value in content["state_dict"].items()
-            if name.startswith(prefix)
-        }
-        network.load_state_dict(weights)
-    except ConfigError:
-        raise
-    except Exception as error:
-        detail = str(error).splitlines()[0]
-        raise ModelFileError(
-            f"{path}: not a detector's checkpoint that 'binvision train' wrote ({detail}); "
-            f"pass the .pth file of a work directory"
-        ) from error
-    return network.eval(), record["training"]
+    return load_network(Path(path), TASK, lambda values: DetectorNetwork(DetectorConfig(**values)))

@@ -19,6 +19,7 @@ TRAINING_MODULES = {
     f"binvision.{room}.{name}"
     for room, names in {
         "detectors": (
+            "exporting",
             "guidance",
             "losses",
             "model",
@@ -27,7 +28,15 @@ TRAINING_MODULES = {
             "training",
             "validation",
         ),
-        "trackers": ("guidance", "losses", "model", "pairs", "torch_embedder", "training"),
+        "trackers": (
+            "exporting",
+            "guidance",
+            "losses",
+            "model",
+            "pairs",
+            "torch_embedder",
+            "training",
+        ),
     }.items()
     for name in names
 }

@@ -11,7 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from binvision.backbones import build_backbone
-from binvision.errors import ConfigError, ModelFileError
+from binvision.errors import ConfigError
+from binvision.training.checkpoint import load_network
 
 __all__ = ["EXEMPLAR_SIZE", "SiamFC", "SiamFCConfig", "load_checkpoint"]
 
@@ -124,35 +125,11 @@ class SiamFC(nn.Module):
 def load_checkpoint(path: str | Path) -> tuple[SiamFC, dict[str, Any]]:
     """Rebuild a trained network from a checkpoint of ``binvision train``.
 
-    The file is read with ``weights_only=True``: it can hold tensors and plain data, not code.
-
     Returns:
         The network in evaluation mode, and the record of its training (data, schedule, seed).
 
     Raises:
         ModelFileError: The file is missing, unreadable, or not such a checkpoint.
+        ModelTaskError: It is a checkpoint of another task.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise ModelFileError(f"{path}: no such checkpoint")
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-        record = content["binvision"]
-        network = SiamFC(SiamFCConfig(**record["network"]))
-        prefix = "network."
-        weights = {
-            # Under torchrun a guided network is wrapped by itself, as "module".
-            name.removeprefix(prefix).removeprefix("module."): value
-            for name, value in content["state_dict"].items()
-            if name.startswith(prefix)
-        }
-        network.load_state_dict(weights)
-    except ConfigError:
-        raise
-    except Exception as error:
-        detail = str(error).splitlines()[0]
-        raise ModelFileError(
-            f"{path}: not a checkpoint that 'binvision train' wrote ({detail}); "
-            f"pass the .pth file of a work directory"
-        ) from error
-    return network.eval(), record["training"]
+    return load_network(Path(path), SiamFC.task, lambda values: SiamFC(SiamFCConfig(**values)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,8 +10,9 @@ import typer
 from binvision.errors import UsageError
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from binvision.runtime import PackedModel
-    from binvision.trackers.model import SiamFC
 
 __all__ = ["export"]
 
@@ -30,9 +30,15 @@ def export(
     photos: Annotated[
         list[Path] | None,
         typer.Option(
-            help="Photograph archive (.npz), as for `binvision train`; may be repeated. The real "
-            "convolutions after the first are then rounded to 8 bits, their ranges measured on "
-            "views of these pictures: a quarter of their bytes and time."
+            help="Tracker: photograph archive (.npz), as for `binvision train`; repeatable. The "
+            "real convolutions after the first are then rounded to 8 bits, their ranges measured "
+            "on views of these pictures: a quarter of their bytes and time."
+        ),
+    ] = None,
+    images: Annotated[
+        Path | None,
+        typer.Option(
+            help="Detector: folder of pictures for the same; some of those it was trained on."
         ),
     ] = None,
 ) -> None:
@@ -44,58 +50,37 @@ def export(
     from binvision.cli.tables import cost_table, print_table
     from binvision.export.verify import verify
     from binvision.runtime.account import working_size_hw
-    from binvision.trackers.model import load_checkpoint
 
     measured = _read_accuracy(accuracy) if accuracy else {}
-    network, record = load_checkpoint(checkpoint)
-    record = {"checkpoint": checkpoint.name, **record}
-    if photos:
-        record["eight_bit"] = _round_to_eight_bits(network, photos)
-    packed = _pack(network, name or out.stem, record, measured)
+    packed, network = _pack(checkpoint, name or out.stem, measured, photos or [], images)
     size_hw = working_size_hw(packed)
-    difference = verify(network.backbone, packed, size_hw) if size_hw else 0.0
+    difference = verify(network, packed, size_hw) if size_hw else 0.0
     saved = runtime.save(out, packed)
     print_table(cost_table(saved, size_hw))
-    typer.echo(f"features differ from PyTorch's by {difference:.1e} of their size", err=True)
+    typer.echo(f"results differ from PyTorch's by {difference:.1e} of their size", err=True)
     typer.echo(f"{out}: {saved.file_bytes:,} bytes")
 
 
-# Groups of views that ranges are measured on; more find no greater values that matter.
-_GROUPS = 24
-
-
-def _round_to_eight_bits(network: SiamFC, photos: list[Path]) -> dict[str, Any]:
-    """Round the real convolutions of a network in place; returns what the file says of it."""
-    from binvision.export import round_to_eight_bits
-    from binvision.trackers.pairs import ObjectGroups
-
-    groups = ObjectGroups(photos=[str(path) for path in photos], objects=_GROUPS, seed=0)
-    batches = (
-        groups[index][role] for index in range(_GROUPS) for role in ("exemplars", "searches")
-    )
-    network.backbone = round_to_eight_bits(network.backbone, batches)
-    return {"photos": [path.name for path in photos], "groups": _GROUPS, "seed": 0}
-
-
 def _pack(
-    network: SiamFC, name: str, record: dict[str, Any], accuracy: dict[str, Any]
-) -> PackedModel:
-    from binvision import __version__
-    from binvision.export import export_model
-    from binvision.trackers.embedder import TASK
-    from binvision.trackers.settings import SiamFCSettings
+    checkpoint: Path,
+    name: str,
+    accuracy: dict[str, Any],
+    photos: list[Path],
+    images: Path | None,
+) -> tuple[PackedModel, nn.Module]:
+    """Pack what the checkpoint holds, whichever task it is for."""
+    from binvision.detectors import exporting as detectors
+    from binvision.detectors.settings import TASK as DETECTION
+    from binvision.trackers import exporting as trackers
+    from binvision.training.checkpoint import task_of
 
-    # All settings, not only those that differ: a later change of a default must not change how
-    # a model that was measured with the old one behaves.
-    settings = SiamFCSettings.from_mapping(network.settings(), where=name)
-    return export_model(
-        network.backbone,
-        name=name,
-        task=TASK,
-        settings=asdict(settings),
-        provenance={"exported_by": f"binvision {__version__}", **record},
-        accuracy=accuracy,
-    )
+    if task_of(checkpoint) == DETECTION:
+        if photos:
+            raise UsageError("--photos is for trackers; give a detector --images FOLDER")
+        return detectors.pack_checkpoint(checkpoint, name=name, accuracy=accuracy, images=images)
+    if images:
+        raise UsageError("--images is for detectors; give a tracker --photos ARCHIVE")
+    return trackers.pack_checkpoint(checkpoint, name=name, accuracy=accuracy, photos=photos)
 
 
 def _read_accuracy(path: Path) -> dict[str, Any]:

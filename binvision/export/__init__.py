@@ -28,6 +28,7 @@ def export_model(
     settings: dict[str, Any],
     provenance: dict[str, Any],
     accuracy: dict[str, Any],
+    output: str = "features",
 ) -> PackedModel:
     """Turn a trained network into a packed model, as it computes in evaluation mode.
 
@@ -42,6 +43,7 @@ def export_model(
         settings: What the task's inference loop needs; JSON-able.
         provenance: Where the weights came from; JSON-able.
         accuracy: What was measured; JSON-able.
+        output: What a single result is called; in a dict every one has its name.
 
     Returns:
         A checked model that :func:`binvision.runtime.save` can write.
@@ -49,7 +51,7 @@ def export_model(
     Raises:
         ExportError: A layer has no packed form; the message names it, its type and its place.
     """
-    graph = fuse(trace(model))
+    graph = fuse(trace(model, output))
     steps, tensors = pack(graph)
     packed = PackedModel(
         name=name,

@@ -20,18 +20,18 @@ __all__ = ["IMAGE", "trace"]
 
 IMAGE = "image"
 IMAGE_CHANNELS = 3
-SINGLE_OUTPUT = "features"
 RESIZING = (*CONVOLUTIONS, "avg_pool", "max_pool", "upsample")
 
 
-def trace(model: nn.Module) -> Graph:
+def trace(model: nn.Module, output: str = "features") -> Graph:
     """Follow a module's ``forward`` and lower every layer in it, in evaluation mode.
 
     Args:
         model: Takes one batch of images; returns a tensor, or a dict of name to tensor.
+        output: Name of the result where it is one tensor.
 
     Returns:
-        One node per layer, nothing fused yet. A single result is named ``"features"``.
+        One node per layer, nothing fused yet.
 
     Raises:
         ExportError: The forward pass depends on values, or a layer has no packed form; the
@@ -40,7 +40,7 @@ def trace(model: nn.Module) -> Graph:
     traced = _traced(model)
     results = next(node for node in traced.graph.nodes if node.op == "output").args[0]
     if isinstance(results, torch.fx.Node):
-        results = {SINGLE_OUTPUT: results}
+        results = {output: results}
     if not isinstance(results, dict):
         raise ExportError(
             f"{type(model).__name__} returns a {type(results).__name__}; expected one tensor or a "

@@ -81,10 +81,16 @@ def header_bytes(model: PackedModel) -> int:
 def working_size_hw(model: PackedModel) -> tuple[int, int] | None:
     """Image size at which a model's cost is usually stated; None if its settings name none.
 
-    A tracker's is its search region, which it computes in every frame.
+    A tracker's is its search region, which it computes in every frame; a detector's a square of
+    the side to which it scales pictures.
     """
-    side = model.settings.get("search_size")
-    return (side, side) if isinstance(side, int) else None
+    settings = model.settings
+    side = settings.get("search_size", settings.get("input_size"))
+    multiple = settings.get("multiple", 1)
+    if not isinstance(side, int) or not isinstance(multiple, int) or multiple < 1:
+        return None
+    side = -(-side // multiple) * multiple
+    return side, side
 
 
 def _cost(

@@ -15,8 +15,10 @@ import torch
 
 from binvision import runtime, zoo
 from binvision.cli.app import main
+from binvision.detectors.network import PackedNetwork
+from binvision.detectors.torch_network import TorchNetwork
 from binvision.trackers.embedder import PackedEmbedder
-from tests.support.checkpoints import write_checkpoint
+from tests.support.checkpoints import write_checkpoint, write_detector_checkpoint
 from tests.support.packed import small_model
 from tests.support.photographs import write_archive
 from tests.support.torch_networks import random_images
@@ -176,7 +178,7 @@ def test_exported_file_tracks_like_the_checkpoint(run: Run, tmp_path: Path, meth
     rows, total = byte_column(out)
     assert sum(rows) == total == out_path.stat().st_size
     assert f"{out_path}: {total:,} bytes" in out
-    assert re.search(r"features differ from PyTorch's by \S+e-0\d of their size", err)
+    assert re.search(r"results differ from PyTorch's by \S+e-0\d of their size", err)
 
     embedder = PackedEmbedder(out_path)
     images = random_images(2, (127, 127), 0)
@@ -211,6 +213,31 @@ def test_exported_heads_of_eight_bits(run: Run, tmp_path: Path) -> None:
     assert eight.stat().st_size < real.stat().st_size
     record = runtime.load(eight).provenance["eight_bit"]
     assert record == {"photos": ["photos.npz"], "groups": 24, "seed": 0}
+
+
+def test_exported_detector_answers_like_the_checkpoint(run: Run, tmp_path: Path) -> None:
+    write_detector_checkpoint(tmp_path / "last.pth")
+    out_path = tmp_path / "my.safetensors"
+    code, out, err = run("export", tmp_path / "last.pth", "-o", out_path)
+    assert code == 0, err
+    rows, total = byte_column(out)
+    assert sum(rows) == total == out_path.stat().st_size
+    assert re.search(r"results differ from PyTorch's by \S+e-0\d of their size", err)
+    image = random_images(1, (32, 64), 0)
+    ours = PackedNetwork(out_path).run(image)
+    theirs = TorchNetwork.from_checkpoint(tmp_path / "last.pth").run(image)
+    assert np.abs(ours - theirs).max() / np.abs(theirs).max() < 1e-4
+
+
+def test_each_task_has_pictures_of_its_own(run: Run, tmp_path: Path) -> None:
+    write_detector_checkpoint(tmp_path / "detector.pth")
+    write_checkpoint(tmp_path / "tracker.pth")
+    out = ("-o", tmp_path / "m")
+    photos = write_archive(tmp_path / "photos.npz")
+    result = run("export", tmp_path / "detector.pth", *out, "--photos", photos)
+    fails(result, 2, "--photos is for trackers; give a detector --images FOLDER")
+    result = run("export", tmp_path / "tracker.pth", *out, "--images", tmp_path)
+    fails(result, 2, "--images is for detectors; give a tracker --photos ARCHIVE")
 
 
 def test_export_with_bad_photos(run: Run, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import torch
 from binvision.detectors.model import load_checkpoint
 from binvision.detectors.settings import DetectorSettings
 from binvision.detectors.torch_network import TorchNetwork
-from binvision.errors import ConfigError, ModelFileError
+from binvision.errors import ConfigError, ModelFileError, ModelTaskError
 from tests.support.checkpoints import (
     SMALL_DETECTOR,
     small_detector,
@@ -125,13 +125,14 @@ def test_checkpoints_that_are_none(tmp_path: Path) -> None:
     with pytest.raises(ModelFileError, match=r"gone\.pth: no such checkpoint"):
         load_checkpoint(tmp_path / "gone.pth")
     (tmp_path / "torn.pth").write_bytes(b"PK\x03\x04 torn")
-    tracker = tmp_path / "tracker.pth"
-    write_checkpoint(tracker)
+    write_checkpoint(tmp_path / "tracker.pth")
+    with pytest.raises(ModelTaskError, match="for tracking/siamfc; expected one for detection/"):
+        load_checkpoint(tmp_path / "tracker.pth")
     path = tmp_path / "last.pth"
     write_detector_checkpoint(path)
     content = torch.load(path, weights_only=True)
     del content["state_dict"]["network.head.bias"]
     torch.save(content, tmp_path / "lacking.pth")
-    for name in ("torn", "tracker", "lacking"):
-        with pytest.raises(ModelFileError, match="not a detector's checkpoint that 'binvision tra"):
+    for name in ("torn", "lacking"):
+        with pytest.raises(ModelFileError, match="not a checkpoint that 'binvision train' wrote"):
             load_checkpoint(tmp_path / f"{name}.pth")

@@ -86,6 +86,8 @@ def test_working_size() -> None:
     assert working_size_hw(small_model()) == (63, 63)
     assert working_size_hw(small_model(settings={})) is None
     assert working_size_hw(small_model(settings={"search_size": "x"})) is None
+    assert working_size_hw(small_model(settings={"input_size": 250, "multiple": 32})) == (256, 256)
+    assert working_size_hw(small_model(settings={"input_size": 250, "multiple": 0})) is None
 
 
 @pytest.mark.parametrize("seed", range(60))

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from binvision.detectors.model import DetectorConfig, DetectorNetwork
 from binvision.trackers.model import SiamFC, SiamFCConfig
@@ -51,7 +50,11 @@ def write_detector_checkpoint(path: Path, seed: int = 0, **changes: Any) -> Dete
     return network
 
 
-def _write(path: Path, network: nn.Module, config: dict[str, Any]) -> None:
-    record = {"network": config, "training": {"experiment": "random", "seed": 0}}
+def _write(path: Path, network: SiamFC | DetectorNetwork, config: dict[str, Any]) -> None:
+    record = {
+        "task": network.task,
+        "network": config,
+        "training": {"experiment": "random", "seed": 0},
+    }
     weights = {f"network.{name}": value for name, value in network.state_dict().items()}
     torch.save({"binvision": record, "state_dict": weights}, path)

@@ -51,7 +51,13 @@ def request(
 ) -> TrainingRequest:
     overrides = {**SMALL, "model.network": small_network(method)}
     return TrainingRequest(
-        config, work_dir, (photos,), iterations=iterations, overrides=overrides, seed=3, **more
+        config,
+        work_dir,
+        photos=(photos,),
+        iterations=iterations,
+        overrides=overrides,
+        seed=3,
+        **more,
     )
 
 
