@@ -6,6 +6,7 @@ custom_imports = dict(
         "binvision.detectors.validation",
         "binvision.training.optim",
         "binvision.training.hooks",
+        "binvision.training.resuming",
     ],
     allow_failed_imports=False,
 )
@@ -24,7 +25,7 @@ model = dict(teacher="")
 train_dataloader = dict(
     batch_size=batch,
     num_workers=0,
-    sampler=dict(type="InfiniteSampler", shuffle=False),
+    sampler=dict(type="EndlessSampler"),
     collate_fn=dict(type="default_collate"),
     dataset=dict(
         type="DetectionScenes",
@@ -69,7 +70,7 @@ default_hooks = dict(
     logger=dict(type="LoggerHook", interval=50, log_metric_by_epoch=False),
     checkpoint=dict(type="CheckpointHook", interval=250, by_epoch=False, max_keep_ckpts=1),
 )
-custom_hooks = [dict(type="RecordHook"), dict(type="ProgressHook")]
+custom_hooks = [dict(type="SkipHook"), dict(type="RecordHook"), dict(type="ProgressHook")]
 visualizer = dict(
     type="Visualizer",
     vis_backends=[dict(type="LocalVisBackend"), dict(type="TensorboardVisBackend")],

@@ -1,7 +1,12 @@
 """What every tracking configuration shares: data, schedule, logging, checkpoints."""
 
 custom_imports = dict(
-    imports=["binvision.trackers.training", "binvision.training.optim", "binvision.training.hooks"],
+    imports=[
+        "binvision.trackers.training",
+        "binvision.training.optim",
+        "binvision.training.hooks",
+        "binvision.training.resuming",
+    ],
     allow_failed_imports=False,
 )
 default_scope = "mmengine"
@@ -19,7 +24,7 @@ learning_rate = 1e-3
 train_dataloader = dict(
     batch_size=batch_objects,
     num_workers=0,
-    sampler=dict(type="InfiniteSampler", shuffle=False),
+    sampler=dict(type="EndlessSampler"),
     collate_fn=dict(type="default_collate"),
     dataset=dict(
         type="ObjectGroups",
@@ -49,7 +54,7 @@ default_hooks = dict(
     logger=dict(type="LoggerHook", interval=50, log_metric_by_epoch=False),
     checkpoint=dict(type="CheckpointHook", interval=500, by_epoch=False, max_keep_ckpts=1),
 )
-custom_hooks = [dict(type="RecordHook"), dict(type="ProgressHook")]
+custom_hooks = [dict(type="SkipHook"), dict(type="RecordHook"), dict(type="ProgressHook")]
 visualizer = dict(
     type="Visualizer",
     vis_backends=[dict(type="LocalVisBackend"), dict(type="TensorboardVisBackend")],
