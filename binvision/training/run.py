@@ -16,10 +16,12 @@ import torch
 import torch.distributed
 from mmengine.config import Config
 from mmengine.runner import Runner, find_latest_checkpoint
+from rich.console import Console
 
 import binvision
 from binvision.errors import ConfigError, DataError
 from binvision.training.detection import settle
+from binvision.training.starting import take_weights
 
 __all__ = ["TrainingRequest", "find_config", "prepare_config", "train"]
 
@@ -78,8 +80,10 @@ def train(request: TrainingRequest) -> Path:
         ``last.pth`` in the work directory: a checkpoint for ``binvision export``.
 
     Raises:
-        ConfigError: The configuration, or a key of it, does not exist.
+        ConfigError: The configuration, or a key of it, does not exist, or the weights to start from
+            are of another network.
         DataError: Training data are missing.
+        ModelFileError: The checkpoint to start from cannot be read.
     """
     config = prepare_config(request)
     # mmengine names a run by the second, and refuses two of one name in a process.
@@ -90,8 +94,19 @@ def train(request: TrainingRequest) -> Path:
     if "WORLD_SIZE" in os.environ:
         _join_processes(config)
     runner = Runner.from_cfg(config)
+    if request.start_from is not None:
+        _start(runner, request.start_from)
     runner.train()
     return _keep_last(request.work_dir, is_first=runner.rank == 0)
+
+
+def _start(runner: Runner, checkpoint: Path) -> None:
+    left = take_weights(runner.model, checkpoint)
+    if left and runner.rank == 0:
+        Console(stderr=True).print(
+            f"note: {checkpoint} has other classes; {', '.join(left)} start at random",
+            markup=False, highlight=False, soft_wrap=True,
+        )  # fmt: skip
 
 
 def find_config(name: str) -> Path:
@@ -148,7 +163,7 @@ def prepare_config(request: TrainingRequest) -> Config:
     if request.start_from is not None:
         if request.resume:
             raise ConfigError("resuming goes on from its own checkpoint; drop start_from")
-        config.load_from = str(_existing(request.start_from))
+        _existing(request.start_from)
     if request.seed is not None:
         config.randomness.seed = dataset.seed = request.seed
     if request.iterations is not None:

@@ -18,7 +18,8 @@ from binvision.detectors.annotations import read_detection_set, read_picture
 from binvision.detectors.evaluation.coco_metric import coco_scores, in_classes
 from binvision.detectors.evaluation.entrant import enter
 from binvision.detectors.model import load_checkpoint
-from binvision.errors import ConfigError, DataError, UsageError
+from binvision.detectors.scenes import DetectionScenes
+from binvision.errors import ConfigError, DataError, ModelFileError, UsageError
 from binvision.training.run import TrainingRequest, prepare_config, train
 from tests.support.detection_scenes import CLASSES, write_scenes
 from tests.support.face_archives import write_face_archive
@@ -92,14 +93,23 @@ def test_a_run_logs_losses_as_json(twin: Path) -> None:
 
 @pytest.mark.parametrize(("config", "method"), [("face_fp", "fp"), ("face", "bireal")])
 def test_resuming_continues_the_same_training(
-    data: Path, tmp_path: Path, config: str, method: str
+    data: Path, tmp_path: Path, config: str, method: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     straight = train(request(config, tmp_path / "straight", data, method))
     (tmp_path / "resumed").mkdir()
     early = tmp_path / "resumed" / "iter_3.pth"
     shutil.copy(straight.parent / "iter_3.pth", early)
     (tmp_path / "resumed" / "last_checkpoint").write_text(str(early))
+    rendered = []
+
+    def counted(self: DetectionScenes, index: int) -> Any:
+        rendered.append(index)
+        return item(self, index)
+
+    item = DetectionScenes.__getitem__
+    monkeypatch.setattr(DetectionScenes, "__getitem__", counted)
     resumed = train(request(config, tmp_path / "resumed", data, method, resume=True))
+    assert rendered == [6, 7, 8, 9, 10, 11]  # nothing of the three steps before
     weights = [load_checkpoint(path)[0].state_dict() for path in (straight, resumed, early)]
     assert not torch.equal(weights[0]["head.weight"], weights[2]["head.weight"])
     for name, value in weights[0].items():
@@ -128,6 +138,43 @@ def test_two_stages(twin: Path, data: Path, tmp_path: Path) -> None:
     images = torch.randint(0, 256, (1, 3, 64, 64)).float()
     with torch.inference_mode():
         assert not torch.equal(networks[0](images), networks[1](images))
+
+
+def test_other_classes_start_with_a_new_head(
+    twin: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = write_scenes(tmp_path / "other")
+    document = json.loads(other.read_text())
+    document["categories"].append({"id": 2, "name": "middle"})
+    other.write_text(json.dumps(document))
+    last = train(request("face_fp", tmp_path / "run", other, "fp", 2, start_from=twin))
+    before, after = (load_checkpoint(path)[0] for path in (twin, last))
+    assert after.config.classes == [*CLASSES, "middle"] and len(after.head.bias) == 8
+    assert 0 < (before.neck[0].conv.weight - after.neck[0].conv.weight).abs().max() < 0.01
+    assert "other classes; head.weight, head.bias start at random" in capsys.readouterr().err
+
+
+def test_weights_of_another_network_are_refused(twin: Path, data: Path, tmp_path: Path) -> None:
+    wanted = request("face_fp", tmp_path / "run", data, "fp", 2, start_from=twin)
+    wanted.overrides.update(small("fp", width=24))
+    message = r"last\.pth: is of another network: \d+ of its tensors do not fit, such as laterals"
+    with pytest.raises(ConfigError, match=message):
+        train(wanted)
+    torn = tmp_path / "torn.pth"
+    torn.write_bytes(b"PK\x03\x04 torn")
+    with pytest.raises(ModelFileError, match=r"torn\.pth: not a checkpoint that 'binvision train'"):
+        train(request("face_fp", tmp_path / "run", data, "fp", 2, start_from=torn))
+
+
+def test_the_teacher_is_the_one_that_is_named(twin: Path, data: Path, tmp_path: Path) -> None:
+    """Not the one of the run whose weights a second schedule starts from."""
+    first = train(request("face", tmp_path / "first", data, "bireal", 2, teacher=twin))
+    other = train(request("face_fp", tmp_path / "other", data, "fp", 2))
+    more = {"teacher": other, "start_from": first}
+    last = train(request("face", tmp_path / "last", data, "bireal", 2, **more))
+    content = torch.load(last, weights_only=True)["state_dict"]
+    for name, value in load_checkpoint(other)[0].state_dict().items():
+        assert torch.equal(content[f"teacher.{name}"], value), name
 
 
 def test_bidet_adds_its_losses(data: Path, tmp_path: Path) -> None:
