@@ -11,7 +11,7 @@ from torch import nn
 
 from binvision.errors import ConfigError, ModelFileError, ModelTaskError
 
-__all__ = ["load_network", "task_of"]
+__all__ = ["load_network", "read_checkpoint", "task_of"]
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -26,7 +26,7 @@ def task_of(path: Path) -> str:
     Raises:
         ModelFileError: The file is missing, unreadable, or not such a checkpoint.
     """
-    content = _read(path)
+    content = read_checkpoint(path)
     try:
         return str(content["binvision"]["task"])
     except (LookupError, TypeError) as error:
@@ -52,7 +52,7 @@ def load_network(
         ModelFileError: The file is missing, unreadable, or not such a checkpoint.
         ModelTaskError: It is a checkpoint of another task.
     """
-    content = _read(path)
+    content = read_checkpoint(path)
     try:
         record = content["binvision"]
         found, training = record["task"], record["training"]
@@ -73,7 +73,12 @@ def load_network(
     return network.eval(), training
 
 
-def _read(path: Path) -> Any:
+def read_checkpoint(path: Path) -> Any:
+    """Read the file: tensors and plain data, no code.
+
+    Raises:
+        ModelFileError: The file is missing or unreadable.
+    """
     if not path.is_file():
         raise ModelFileError(f"{path}: no such checkpoint")
     try:

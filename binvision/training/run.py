@@ -7,6 +7,8 @@ import difflib
 import itertools
 import os
 import shutil
+import sys
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -93,10 +95,11 @@ def train(request: TrainingRequest) -> Path:
     cv2.setNumThreads(1)
     if "WORLD_SIZE" in os.environ:
         _join_processes(config)
-    runner = Runner.from_cfg(config)
-    if request.start_from is not None:
-        _start(runner, request.start_from)
-    runner.train()
+    with redirect_stdout(sys.stderr):  # where mmengine tells of its steps
+        runner = Runner.from_cfg(config)
+        if request.start_from is not None:
+            _start(runner, request.start_from)
+        runner.train()
     return _keep_last(request.work_dir, is_first=runner.rank == 0)
 
 
@@ -141,7 +144,7 @@ def prepare_config(request: TrainingRequest) -> Config:
     config = Config.fromfile(find_config(request.config))
     config.work_dir = str(request.work_dir)
     config.resume = request.resume
-    config.setdefault("log_level", "WARNING")
+    config.setdefault("log_level", "ERROR")  # mmengine warns of what its own code makes it do
     dataset = config.train_dataloader.dataset
     for key in ("data", "images", "photos", "sequences", "faces"):
         given = getattr(request, key)

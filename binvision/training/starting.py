@@ -7,7 +7,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from binvision.errors import ConfigError, ModelFileError
+from binvision.errors import ConfigError
+from binvision.training.checkpoint import read_checkpoint
 
 __all__ = ["take_weights"]
 
@@ -28,10 +29,12 @@ def take_weights(model: nn.Module, path: Path) -> list[str]:
         Names of the head's tensors that were not taken over.
 
     Raises:
-        ModelFileError: The file is missing, unreadable, or no such checkpoint.
+        ModelFileError: The file is missing or unreadable.
         ConfigError: It is of another network.
     """
-    earlier, own = _read(path), _unwrapped(model.state_dict())
+    content = read_checkpoint(path)
+    earlier = _unwrapped(content.get("state_dict", {})) if isinstance(content, dict) else {}
+    own = _unwrapped(model.state_dict())
     fits = {
         name: value
         for name, value in earlier.items()
@@ -50,17 +53,6 @@ def take_weights(model: nn.Module, path: Path) -> list[str]:
         for name, value in fits.items():
             own[name].copy_(value)
     return [name.removeprefix(_NETWORK) for name in left]
-
-
-def _read(path: Path) -> dict[str, Tensor]:
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-        return _unwrapped(content["state_dict"])
-    except Exception as error:
-        raise ModelFileError(
-            f"{path}: not a checkpoint that 'binvision train' wrote "
-            f"({str(error).splitlines()[0]}); pass the .pth file of a work directory"
-        ) from error
 
 
 def _unwrapped(state: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -231,7 +231,9 @@ def test_validation_measures_what_an_evaluation_does(
     assert numbers["AP50"] > 0.05
     # Between two validations a checkpoint has the figures of the one before.
     assert load_checkpoint(last.parent / "iter_24.pth")[1]["validation"]["iteration"] == 21
-    lines = [line for line in capsys.readouterr().err.splitlines() if "AP50" in line]
+    written = capsys.readouterr()
+    assert written.out == "" and "WARNING" not in written.err
+    lines = [line for line in written.err.splitlines() if "AP50" in line]
     assert [line.split(":")[0].split()[-2:] for line in lines] == [
         ["step", str(step)] for step in (21, 42, 48)
     ]
