@@ -56,13 +56,14 @@ def instance_loss(raw: Tensor, guide: Tensor, stride: int) -> Tensor:
 def bottleneck_loss(features: Tensor) -> Tensor:
     """Information that the signs of a feature map carry beyond fair coins, in nats an element.
 
-    BiDet (Wang et al., CVPR 2020, section 3.2) bounds I(X; F) by the divergence of p(f | x) from a
-    prior; a sign has the prior 1/2, and p = sigmoid(f) of the value in front of it gives::
+    BiDet (Wang et al., CVPR 2020, section 3.2) bounds I(X; F) of high-level features F by the
+    divergence of p(f | x) from a prior. Of an element the sign alone is taken here, with the prior
+    1/2 and the probability p = sigmoid(f) of being positive::
 
         loss = mean of  p log p + (1 - p) log(1 - p) + log 2
 
     Args:
-        features: (N, C, h, w) in front of a sign.
+        features: (N, C, h, w), what the head reads.
     """
     x = features.float()
     negative_entropy = x.sigmoid() * F.logsigmoid(x) + (-x).sigmoid() * F.logsigmoid(-x)
