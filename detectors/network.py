@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Network", "PackedNetwork"]
 
 # Memory of the plans that are kept, each for a size of the input. A plan costs as much time as
-# some hundred pictures, and a folder of pictures may need one for each shape.
+# some ten pictures, and a folder of pictures may need one for each shape.
 _MOST_BYTES = 256 << 20
 
 
