@@ -43,6 +43,10 @@ __all__ = [
 ]
 
 
+_FEW = 12  # objects in a picture that all have their names beside them
+_NAMED = 1 / 8  # width of the smallest that has among more, of the picture's shorter side
+
+
 @dataclass(frozen=True)
 class Shot:
     """A picture, or a frame of a video.
@@ -262,6 +266,21 @@ def _objects(found: Detections) -> list[FoundObject]:
     ]
 
 
+def _marks(found: Sequence[FoundObject], size_hw: tuple[int, int]) -> list[Mark]:
+    """Boxes with names and scores; among many objects the small ones have the box alone.
+
+    The names of small objects would hide their neighbours. The least certain come first, so that
+    the others are drawn on top.
+    """
+    wide = 0 if len(found) <= _FEW else min(size_hw) * _NAMED
+    return [
+        Mark(each.box_xywh, each.name, each.score, colour=each.label)
+        if each.box_xywh[2] >= wide
+        else Mark(each.box_xywh, colour=each.label)
+        for each in reversed(found)
+    ]
+
+
 class _Writer:
     """All outputs of a run, opened together and finished together."""
 
@@ -299,9 +318,7 @@ class _Writer:
             self._results.write(PictureResult(shot.picture, shot.identifier, size_hw, found))
         if not (self._out or self._window or self._server):
             return
-        marks = [Mark(each.box_xywh, each.name, each.score, colour=each.label) for each in found]
-        # The least certain first, so that the others lie on top.
-        picture = annotate(shot.image, marks[::-1])
+        picture = annotate(shot.image, _marks(found, shot.image.shape[:2]))
         if self._out:
             self._write_picture(self._out, shot, picture)
         if self._server:

@@ -256,3 +256,21 @@ def test_a_camera_that_goes_away_keeps_what_was_found(
     assert len(results.read_text().splitlines()) == 3
     with open_source(out) as video:
         assert video.count == 2
+
+
+def test_names_of_small_objects_among_many_are_left_out(
+    command: Command, model: Path, tmp_path: Path
+) -> None:
+    """Boxes are drawn thinly; plates with names darken what lies around them."""
+
+    def darkened(objects: int) -> float:
+        picture = np.full((400, 400, 3), 1, np.uint8)
+        cells = [(8 * (n // 5) + 4, 8 * (n % 5) + 4) for n in range(objects)]
+        picture = np.maximum(picture * 120, street((400, 400), cars=cells))
+        (folder := tmp_path / str(objects)).mkdir()
+        cv2.imwrite(str(folder / "in.png"), picture)
+        options = ["--model", model, "--size", 400, "--out", folder / "out.png"]
+        assert command("detect", folder / "in.png", *options).code == 0
+        return float((cv2.imread(str(folder / "out.png"))[..., 2] < 60).sum()) / objects
+
+    assert darkened(20) < darkened(10) / 3
