@@ -120,6 +120,8 @@ class _Writer:
                 self._affine(step, inputs[0])
             case "max_pool" | "avg_pool":
                 self._pool(step, inputs[0])
+            case "upsample":
+                self._enlarge(step, inputs[0])
             case "concat":
                 if len({*step.inputs}) > 1:
                     raise _NotWritten(f"step {step.name!r} joins values of different scales")
@@ -127,6 +129,8 @@ class _Writer:
                 options.axis = 3
                 output = self._output(step, like=step.inputs[0])
                 self._operator("CONCATENATION", inputs, output, options)
+            case _:
+                raise _NotWritten(f"step {step.name!r} ({step.op}) is not written for LiteRT")
 
     def _affine(self, step: Step, x: int) -> None:
         scale = self._network.tensor(step, "scale")
@@ -177,6 +181,16 @@ class _Writer:
         options.padding = schema.Padding.SAME if attrs["ceil"] else schema.Padding.VALID
         name = "MAX_POOL_2D" if step.op == "max_pool" else "AVERAGE_POOL_2D"
         self._operator(name, [x], self._output(step, like=step.inputs[0]), options)
+
+    def _enlarge(self, step: Step, x: int) -> None:
+        factor = step.attrs.get("factor", ())
+        if step.attrs["mode"] != "nearest" or len(factor) != 2:
+            raise _NotWritten(f"step {step.name!r} enlarges otherwise than by repeating pixels")
+        size = np.array(self._shapes[step.output][:2], np.int32)
+        wanted = self._constant(f"{step.name}/size", size, schema.TensorType.INT32)
+        options = schema.ResizeNearestNeighborOptionsT()
+        output = self._output(step, like=step.inputs[0])
+        self._operator("RESIZE_NEAREST_NEIGHBOR", [x, wanted], output, options)
 
     # Tensors
 

@@ -9,19 +9,31 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from binvision.runtime.model import PackedModel, Step
+from binvision.runtime.shapes import infer_shapes
 
 __all__ = ["onnx_model"]
 
 _OPSET, _IR_VERSION = 21, 10
+
+_RESIZES = {
+    "nearest": {
+        "mode": "nearest",
+        "coordinate_transformation_mode": "asymmetric",
+        "nearest_mode": "floor",
+    },
+    "bilinear": {"mode": "linear", "coordinate_transformation_mode": "half_pixel"},
+}
 
 
 def onnx_model(network: PackedModel, shape_nhwc: tuple[int, ...]) -> onnx.ModelProto:
     """Return the model; its input is float32 NCHW, its values have the network's names."""
     nodes: list[onnx.NodeProto] = []
     constants: list[onnx.TensorProto] = []
-    for step in network.steps:
-        _add(network, step, nodes, constants)
     count, height, width, channels = shape_nhwc
+    shapes = infer_shapes(network, (height, width))
+    for step in network.steps:
+        rows, columns, outputs = shapes[step.output]
+        _add(network, step, (count, outputs, rows, columns), nodes, constants)
     given = helper.make_tensor_value_info(
         network.input["name"], TensorProto.FLOAT, (count, channels, height, width)
     )
@@ -39,6 +51,7 @@ def onnx_model(network: PackedModel, shape_nhwc: tuple[int, ...]) -> onnx.ModelP
 def _add(
     network: PackedModel,
     step: Step,
+    shape_nchw: tuple[int, ...],
     nodes: list[onnx.NodeProto],
     constants: list[onnx.TensorProto],
 ) -> None:
@@ -62,6 +75,14 @@ def _add(
             node("MaxPool", inputs, **_pool(step))
         case "avg_pool":
             node("AveragePool", inputs, count_include_pad=0, **_pool(step))
+        case "global_avg_pool":
+            node("GlobalAveragePool", inputs)
+        case "upsample":
+            size = constant("size", np.array(shape_nchw, np.int64))
+            node("Resize", [inputs[0], "", "", size], **_RESIZES[step.attrs["mode"]])
+        case "clip":
+            bounds = (constant(r, np.array(step.attrs[r], np.float32)) for r in ("low", "high"))
+            node("Clip", [*inputs, *bounds])
         case "concat":
             node("Concat", inputs, axis=1)
         case "add":

@@ -14,11 +14,12 @@ from typing import Any
 
 import numpy as np
 import openvino as ov
-from openvino import opset1, opset8
+from openvino import opset1, opset8, opset11
 
 from binvision.bench.contest import Absent, Contestant, Subject
 from binvision.bench.reference import signs
 from binvision.runtime.model import PackedModel, Step
+from binvision.runtime.shapes import infer_shapes
 from binvision.runtime.terms import is_sum, planes_of
 
 __all__ = ["contestants"]
@@ -76,6 +77,7 @@ class _Network:
     ) -> None:
         self._network, self._values = network, values
         self._kept: list[np.ndarray] = []  # constants that OpenVINO does not copy
+        self._shapes = infer_shapes(network, (inputs.shape[1], inputs.shape[2]))
         self._nchw = np.ascontiguousarray(inputs.transpose(0, 3, 1, 2))
         image = opset8.parameter(self._nchw.shape, np.float32, name=network.input["name"])
         nodes = {network.input["name"]: image}
@@ -123,6 +125,12 @@ class _Network:
                 return ov.opset14.max_pool(
                     x, stride, dilation, begin, end, kernel, rounding
                 ).output(0)
+            case "global_avg_pool":
+                return opset8.reduce_mean(x, opset8.constant([2, 3]), keep_dims=True)
+            case "upsample":
+                return self._enlarged(x, self._shapes[step.output][:2], attrs["mode"])
+            case "clip":
+                return opset8.clamp(x, attrs["low"], attrs["high"])
             case "concat":
                 return opset8.concat(inputs, 1)
             case "add":
@@ -184,6 +192,16 @@ class _Network:
             return _rounded(x, least, most, 256)
         most = max(-least, most * 128 / 127)
         return _rounded(x, -most, most * 127 / 128, 256)
+
+    @staticmethod
+    def _enlarged(x: Any, size_hw: tuple[int, ...], mode: str) -> Any:
+        how = {"mode": "linear_onnx", "coordinate_transformation_mode": "half_pixel"}
+        if mode == "nearest":
+            how = {"mode": mode, "coordinate_transformation_mode": "asymmetric"}
+        size, axes = (opset8.constant(np.array(pair, np.int64)) for pair in (size_hw, (2, 3)))
+        return opset11.interpolate(
+            x, size, shape_calculation_mode="sizes", nearest_mode="floor", axes=axes, **how
+        )
 
     @staticmethod
     def _prelu(x: Any, tensors: dict[str, np.ndarray]) -> Any:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from binvision.errors import UsageError
 from binvision.runtime.model import PackedModel, Step
 from binvision.runtime.shapes import infer_shapes
 from binvision.runtime.terms import window_of
@@ -65,18 +64,19 @@ def _evaluate(model: PackedModel, step: Step, inputs: list[np.ndarray], size: Si
             return _prelu(y + inputs[1] if len(inputs) == 2 else y, tensors)
         case "avg_pool" | "max_pool":
             return _pooled(step, x, size)
+        case "global_avg_pool":
+            return x.mean(axis=(1, 2), keepdims=True)
+        case "upsample":
+            return _resized(x, size, step.attrs["mode"])
+        case "clip":
+            return np.clip(x, np.float32(step.attrs["low"]), np.float32(step.attrs["high"]))
         case "concat":
             return np.concatenate(inputs, axis=-1)
         case "add":
             return inputs[0] + inputs[1]
         case "prelu":
             return _prelu(x, tensors)
-        case "affine":
-            return x * tensors["scale"] + tensors["bias"]
-    raise UsageError(
-        f"step {step.name!r} ({step.op}) of {model.name} has no counterpart in other engines; "
-        f"run bench without --against"
-    )
+    return x * tensors["scale"] + tensors["bias"]
 
 
 def _prelu(x: np.ndarray, tensors: dict[str, np.ndarray]) -> np.ndarray:
@@ -146,3 +146,18 @@ def _pooled(step: Step, x: np.ndarray, size: Size) -> np.ndarray:
         return np.maximum.reduce(taps(x, -np.inf))
     inside = np.ones((1, *x.shape[1:3], 1), np.float32)
     return np.add.reduce(taps(x, 0)) / np.add.reduce(taps(inside, 0))
+
+
+def _resized(x: np.ndarray, size: Size, mode: str) -> np.ndarray:
+    """Enlarge height and width, the one after the other."""
+    for axis, count in zip((1, 2), size, strict=True):
+        most, step = x.shape[axis] - 1, x.shape[axis] / count
+        if mode == "nearest":
+            x = x.take(np.floor(np.arange(count) * step).astype(np.int64).clip(0, most), axis)
+            continue
+        place = np.maximum(step * (np.arange(count) + 0.5) - 0.5, 0)
+        first = np.floor(place).astype(np.int64)
+        share = (place - first).astype(np.float32).reshape(-1, *[1] * (3 - axis))
+        second = np.minimum(first + 1, most)
+        x = x.take(first, axis) * (1 - share) + x.take(second, axis) * share
+    return x

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -67,6 +68,12 @@ def _layer(network: PackedModel, step: Step, dtype: torch.dtype) -> Layer:
             if step.op == "max_pool":
                 return lambda x: F.max_pool2d(x, *window, ceil_mode=attrs["ceil"])
             return lambda x: F.avg_pool2d(x, *window, attrs["ceil"], count_include_pad=False)
+        case "global_avg_pool":
+            return partial(torch.mean, dim=(2, 3), keepdim=True)
+        case "upsample":
+            return partial(_enlarge, attrs)
+        case "clip":
+            return partial(torch.clamp, min=attrs["low"], max=attrs["high"])
         case "concat":
             return lambda *xs: torch.cat(xs, dim=1)
         case "add":
@@ -75,3 +82,10 @@ def _layer(network: PackedModel, step: Step, dtype: torch.dtype) -> Layer:
             return partial(F.prelu, weight=tensors["slope"])
     scale, bias = (tensors[role][:, None, None] for role in ("scale", "bias"))
     return lambda x: x * scale + bias
+
+
+def _enlarge(attrs: dict[str, Any], x: torch.Tensor, *like: torch.Tensor) -> torch.Tensor:
+    """Enlarge by factors, or to the size of another value."""
+    rows, columns = attrs.get("factor", (1, 1))
+    size = like[0].shape[-2:] if like else (x.shape[-2] * rows, x.shape[-1] * columns)
+    return F.interpolate(x, size, mode=attrs["mode"])

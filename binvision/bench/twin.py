@@ -2,9 +2,9 @@
 
 Every 1-bit convolution becomes a real one with weights ``scale * (+1 or -1)``, the sum of its
 bases where it has several, and every step is taken apart into operations that any engine knows:
-convolution with bias, sum, PReLU, pools, concatenation. Signs are left out, since a real-valued
-network has none: the engines are spared that work. Their input is the image as float32, less the
-offset that the first layer subtracts.
+convolution with bias, sum, PReLU, pools, enlargement, concatenation. Signs are left out, since a
+real-valued network has none: the engines are spared that work. Their input is the image as
+float32, less the offset that the first layer subtracts.
 """
 
 from __future__ import annotations
@@ -25,13 +25,11 @@ _GEOMETRY = ("stride", "padding", "dilation", "groups")
 def real_twin(model: PackedModel) -> PackedModel:
     """Return the real-valued network of the same shapes.
 
-    Its steps are ``conv`` (float32 weights and bias alone), ``add``, ``prelu``, ``avg_pool``,
-    ``max_pool``, ``concat`` and ``affine``; its values are those of ``model`` and those between
-    the parts of a step.
+    Its ``conv`` has float32 weights and bias alone, its ``prelu`` no shift; all other steps are
+    those of ``model``. Its values are those of ``model`` and those between the parts of a step.
 
     Raises:
-        UsageError: A step has no real-valued counterpart, or two layers read the image with
-            different offsets.
+        UsageError: Two layers read the image with different offsets.
     """
     real_offset(model)
     steps: list[Step] = []
@@ -39,14 +37,9 @@ def real_twin(model: PackedModel) -> PackedModel:
     for step in model.steps:
         if step.op in ("conv", "binary_conv", "prelu"):
             _take_apart(model, step, steps, tensors)
-        elif step.op in ("add", "affine", "avg_pool", "max_pool", "concat"):
+        else:
             steps.append(step)
             tensors.update({name: model.tensors[name] for name in step.tensors.values()})
-        else:
-            raise UsageError(
-                f"step {step.name!r} ({step.op}) of {model.name} has no counterpart in other "
-                f"engines; run bench without --against"
-            )
     return replace(model, name=f"{model.name}-real", steps=tuple(steps), tensors=tensors)
 
 

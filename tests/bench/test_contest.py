@@ -43,6 +43,25 @@ def sums() -> PackedModel:
     return net.model(net.binary_conv(x, 64, 3, padding=1, planes=2, bases=3, per_tap=True))
 
 
+def neck() -> PackedModel:
+    """What a detector has: coarse values brought to the size of finer ones."""
+    net = NetworkBuilder(4)
+    x = net.conv("image", 64, 5, stride=2, padding=2, offset=128)
+    y = net.upsample(net.binary_conv(x, 64, 3, stride=2, padding=1), "nearest", 2)
+    z = net.binary_conv(net.add(x, y), 64, 3, padding=1)
+    return net.model(net.conv(z, 6, 1, dtype="float32"))
+
+
+def sizes() -> PackedModel:
+    """Other enlargements, bounds, and the mean of a picture."""
+    net = NetworkBuilder(4)
+    x = net.conv("image", 64, 5, stride=2, offset=128)
+    y = net.upsample(net.pool(x, "max_pool", 3, 2, ceil=False), "nearest", like=x)
+    y = net.upsample(net.clip(y, -1, 1), "bilinear", 2)
+    mean = net.global_avg_pool(net.binary_conv(x, 64, 1))
+    return net.model(net.conv(y, 6, 1, dtype="float32"), net.conv(mean, 8, 1, dtype="float32"))
+
+
 def subject_of(model: PackedModel, side: int) -> Subject:
     pictures = np.random.default_rng(0).integers(0, 256, (2, side, side, 3), np.uint8)
     return Subject.of(model, pictures)
@@ -60,8 +79,15 @@ def threads() -> None:
 @pytest.mark.parametrize("engine", contest.ENGINES)
 @pytest.mark.parametrize(
     ("make", "side"),
-    [(residual_network, 47), (grouped, 43), (small_model, 31), (sums, 31)],
-    ids=["residual", "grouped", "small", "sums"],
+    [
+        (residual_network, 47),
+        (grouped, 43),
+        (small_model, 31),
+        (sums, 31),
+        (neck, 32),
+        (sizes, 31),
+    ],
+    ids=["residual", "grouped", "small", "sums", "neck", "sizes"],
 )
 def test_engines_compute_the_twin(
     engine: str, make: Callable[[], PackedModel], side: int, threads: None
@@ -71,9 +97,12 @@ def test_engines_compute_the_twin(
     made = list(contestants(subject_of(make(), side), [engine], threads=1))
     assert [one.name for one in made] == NAMES[engine]
     absent = [one for one in made if isinstance(one, Absent)]
-    assert [one.reason for one in absent if one.name != "openvino xnor"] == []
+    lack = {("litert", sizes): ["step 'upsample2' enlarges otherwise than by repeating pixels"]}
+    reasons = [one.reason for one in absent if one.name != "openvino xnor"]
+    assert reasons == lack.get((engine, make), [])
     figures, wrong = race([one for one in made if one not in absent], 1, 8, round_s=0)
-    assert wrong == []
+    # OpenVINO's XNOR kernel errs on some CPUs. That it is then left out is right.
+    assert [one for one in wrong if one.name != "openvino xnor"] == []
     assert all(0 < figure.fastest <= figure.seconds <= figure.slowest for figure in figures)
     if engine == "openvino":
         lacks = {
