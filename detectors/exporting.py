@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from binvision import __version__
 from binvision.detectors.letterbox import Letterbox
@@ -25,11 +25,13 @@ OUTPUT = "head"
 
 # Pictures that ranges are measured on; more find no greater values that matter.
 _PICTURES = 48
+# Of these, on which packed and PyTorch results are compared.
+_COMPARED = 8
 
 
 def pack_checkpoint(
     checkpoint: Path, *, name: str, accuracy: dict[str, Any], images: Path | None = None
-) -> tuple[PackedModel, nn.Module]:
+) -> tuple[PackedModel, nn.Module, list[np.ndarray]]:
     """Pack a detector.
 
     Args:
@@ -40,7 +42,8 @@ def pack_checkpoint(
             rounded to 8 bits, their ranges measured on these pictures.
 
     Returns:
-        The packed model, and the network that it computes.
+        The packed model, the network that it computes, and some of the pictures as the network
+        sees them, (1, H, W, 3) uint8, to compare the two on.
 
     Raises:
         ModelFileError: The file is not a checkpoint of a detector.
@@ -54,9 +57,14 @@ def pack_checkpoint(
     # a model that was measured with the old one behaves.
     settings = DetectorSettings.from_mapping(network.settings(), where=name)
     packed: nn.Module = network
+    examples: list[np.ndarray] = []
     if images is not None:
         paths = _spread(images)
-        packed = round_to_eight_bits(network, _inputs(paths, settings))
+        inputs = [_input(path, settings) for path in paths]
+        packed = round_to_eight_bits(
+            network, (torch.from_numpy(each).permute(0, 3, 1, 2) for each in inputs)
+        )
+        examples = inputs[:: _PICTURES // _COMPARED]
         record["eight_bit"] = {"images": images.name, "pictures": len(paths)}
     model = export_model(
         packed,
@@ -67,7 +75,7 @@ def pack_checkpoint(
         provenance={"exported_by": f"binvision {__version__}", **record},
         accuracy=accuracy,
     )
-    return model, packed
+    return model, packed, examples
 
 
 def _spread(folder: Path) -> list[Path]:
@@ -81,9 +89,7 @@ def _spread(folder: Path) -> list[Path]:
     return [paths[index * len(paths) // count] for index in range(count)]
 
 
-def _inputs(paths: list[Path], settings: DetectorSettings) -> Iterator[Tensor]:
-    """What the network sees of each picture: (1, 3, H, W)."""
-    letterbox = Letterbox(settings.multiple)
-    for path in paths:
-        image, _ = letterbox(read_image(path), settings.input_size)
-        yield torch.from_numpy(image).permute(0, 3, 1, 2)
+def _input(path: Path, settings: DetectorSettings) -> np.ndarray:
+    """What the network sees of a picture."""
+    image, _ = Letterbox(settings.multiple)(read_image(path), settings.input_size)
+    return image

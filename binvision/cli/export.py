@@ -10,6 +10,7 @@ import typer
 from binvision.errors import UsageError
 
 if TYPE_CHECKING:
+    import numpy as np
     from torch import nn
 
     from binvision.runtime import PackedModel
@@ -52,9 +53,9 @@ def export(
     from binvision.runtime.account import working_size_hw
 
     measured = _read_accuracy(accuracy) if accuracy else {}
-    packed, network = _pack(checkpoint, name or out.stem, measured, photos or [], images)
+    packed, network, examples = _pack(checkpoint, name or out.stem, measured, photos or [], images)
     size_hw = working_size_hw(packed)
-    difference = verify(network, packed, size_hw) if size_hw else 0.0
+    difference = verify(network, packed, size_hw, examples) if size_hw else 0.0
     saved = runtime.save(out, packed)
     print_table(cost_table(saved, size_hw))
     typer.echo(f"results differ from PyTorch's by {difference:.1e} of their size", err=True)
@@ -67,8 +68,8 @@ def _pack(
     accuracy: dict[str, Any],
     photos: list[Path],
     images: Path | None,
-) -> tuple[PackedModel, nn.Module]:
-    """Pack what the checkpoint holds, whichever task it is for."""
+) -> tuple[PackedModel, nn.Module, list[np.ndarray]]:
+    """Pack what the checkpoint holds, whichever task it is for, and pictures to verify it on."""
     from binvision.detectors import exporting as detectors
     from binvision.detectors.settings import TASK as DETECTION
     from binvision.trackers import exporting as trackers
@@ -80,7 +81,10 @@ def _pack(
         return detectors.pack_checkpoint(checkpoint, name=name, accuracy=accuracy, images=images)
     if images:
         raise UsageError("--images is for detectors; give a tracker --photos ARCHIVE")
-    return trackers.pack_checkpoint(checkpoint, name=name, accuracy=accuracy, photos=photos)
+    packed, network = trackers.pack_checkpoint(
+        checkpoint, name=name, accuracy=accuracy, photos=photos
+    )
+    return packed, network, []
 
 
 def _read_accuracy(path: Path) -> dict[str, Any]:

@@ -30,7 +30,12 @@ BACKBONES: dict[str, dict[str, Any]] = {
 
 
 def packed(path: Path, images: Path | None = None) -> tuple[PackedModel, nn.Module]:
-    return pack_checkpoint(path, name="small", accuracy={"AP": 0.5}, images=images)
+    model, network, examples = pack_checkpoint(
+        path, name="small", accuracy={"AP": 0.5}, images=images
+    )
+    assert bool(examples) == (images is not None)
+    assert all(each.dtype == np.uint8 and each.shape[1] % 16 == 0 for each in examples)
+    return model, network
 
 
 def run(model: PackedModel, images: np.ndarray, folder: Path) -> np.ndarray:

@@ -11,7 +11,7 @@ from binvision.errors import ExportError
 from binvision.export import export_model
 from binvision.export.verify import verify
 from binvision.runtime import PackedModel
-from tests.support.torch_networks import Branches, Plain, randomize
+from tests.support.torch_networks import Branches, Plain, random_images, randomize
 
 NOTHING: dict[str, object] = {"settings": {}, "provenance": {}, "accuracy": {}}
 
@@ -29,6 +29,17 @@ def test_several_outputs_pass() -> None:
     network = randomize(Branches(), 0)
     model = export_model(network, name="branches", task="other", **NOTHING)
     assert verify(network, model, (64, 48)) < 1e-5
+
+
+def test_pictures_that_a_network_is_meant_for() -> None:
+    """Each of its own size; most of them decide."""
+    network, model = pair()
+    pictures = [random_images(1, size_hw, 0) for size_hw in [(95, 81), (40, 64), (64, 40)]]
+    assert verify(network, model, (8, 8), pictures) < 1e-5
+    wrong = np.roll(model.tensors["stem.bias"], 1, axis=-1)
+    broken = replace(model, tensors={**model.tensors, "stem.bias": wrong})
+    with pytest.raises(ExportError, match="packed and PyTorch results differ"):
+        verify(network, broken, (8, 8), pictures)
 
 
 @pytest.mark.parametrize("role", ["stem.bias", "conv2.scale", "conv3.bits", "head.weight"])
