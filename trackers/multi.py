@@ -37,7 +37,7 @@ from binvision.trackers.siamfc import Timings, Tracker
 __all__ = ["Found", "MultiTimings", "MultiTracker", "ObjectDetector", "Target"]
 
 _OVERLAP = 0.3  # least overlap of a target's box with a detection that may be the target
-_SAME = 0.5  # of two boxes' smaller one covered by the other: taken for one object
+_SAME = 0.5  # share of two boxes, or of the smaller one, that both cover: taken for one object
 _REACH = (1.5, 0.25)  # how far a target out of sight may be: sizes at once, and more a frame
 _GROWTH = 3.0  # greatest ratio between its sizes before and after
 _SEEN = 2  # a box starts a target when it was seen in so many detections, one miss between
@@ -219,13 +219,14 @@ class MultiTracker:
 
     def _sights(self, found: Found, frame: NDArray[np.uint8]) -> list[_Sight]:
         fill = mean_colour(frame) if len(found.boxes) else (0.0, 0.0, 0.0)
-        return [
+        sights = [
             _Sight((x, y, w, h), score, found.classes[label], frame, fill, self._embedder)
             for (x, y, w, h), score, label in zip(
                 found.boxes.tolist(), found.scores.tolist(), found.labels.tolist(), strict=True
             )
             if w >= _LEAST_SIDE and h >= _LEAST_SIDE
         ]
+        return _without_doubles(sights)
 
     def _match_in_place(self, sights: list[_Sight]) -> list[_Sight]:
         """Give detections to the targets where they overlap; return those that are left."""
@@ -429,6 +430,19 @@ class _Candidate:
             self._sum += self.sight.score
             self.seen += 1
             self.misses = 0
+
+
+def _without_doubles(sights: list[_Sight]) -> list[_Sight]:
+    """Keep the surest of what lies at one place.
+
+    Detectors suppress doubles class by class, so one object may be found as a drone and a bird.
+    """
+    kept: list[_Sight] = []
+    for sight in sorted(sights, key=lambda sight: -sight.score):
+        others = _boxes(other for other in kept if other.label != sight.label)
+        if not (pair_overlaps(_boxes([sight]), others) > _SAME).any():
+            kept.append(sight)
+    return kept
 
 
 def _boxes(items: Iterable[_Followed | _Sight]) -> Floats:

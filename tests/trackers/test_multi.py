@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from binvision.detectors.detections import Detections
 from binvision.errors import FrameError, UsageError
 from binvision.trackers import MultiTracker, Target
 from tests.support.fake_detector import FakeDetector
@@ -171,6 +172,25 @@ def test_boxes_without_area_are_not_followed() -> None:
     frames = [texture(120, 160, 3).copy() for _ in range(4)]
     truth = [{1: (30.0, 30.0, 0.5, 40.0), 2: (10.0, 10.0, float("nan"), 5.0)}] * 4
     assert follow(MultiTracker(FakeDetector(frames, truth), NumpyEmbedder()), frames)[-1] == ()
+
+
+def test_an_object_found_as_two_classes_is_one_target() -> None:
+    frames, truth = moving_patches(**LEAVING)
+    detector = FakeDetector(frames, truth)
+
+    def doubled(image: np.ndarray) -> Detections:
+        found = detector(image)
+        return Detections(
+            np.concatenate([found.boxes, found.boxes + np.float32([2, -2, 1, 1])]),
+            np.concatenate([found.scores, found.scores * np.float32(0.9)]),
+            np.concatenate([found.labels, 1 - found.labels]),
+            found.classes,
+        )
+
+    results = follow(MultiTracker(doubled, NumpyEmbedder(), detect_every=3), frames)
+    assert {target.identity for targets in results for target in targets} == {1, 2}
+    assert {target.label for targets in results for target in targets} == {"patch"}
+    assert count_identities(truth, held(results)).switches == 0
 
 
 def test_a_target_has_the_class_that_most_detections_gave_it() -> None:
