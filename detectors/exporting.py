@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from binvision.export import export_model, round_to_eight_bits
 from binvision.media.images import list_images, natural_key, read_image
 from binvision.runtime import PackedModel
 
-__all__ = ["pack_checkpoint"]
+__all__ = ["pack_checkpoint", "pictures_in"]
 
 OUTPUT = "head"
 
@@ -30,7 +31,7 @@ _COMPARED = 8
 
 
 def pack_checkpoint(
-    checkpoint: Path, *, name: str, accuracy: dict[str, Any], images: Path | None = None
+    checkpoint: Path, *, name: str, accuracy: dict[str, Any], pictures: Sequence[Path] = ()
 ) -> tuple[PackedModel, nn.Module, list[np.ndarray]]:
     """Pack a detector.
 
@@ -38,8 +39,8 @@ def pack_checkpoint(
         checkpoint: A .pth file of ``binvision train``.
         name: Name of the model.
         accuracy: What was measured with these weights.
-        images: Folder of pictures. Where there is one, the real convolutions after the first are
-            rounded to 8 bits, their ranges measured on these pictures.
+        pictures: Files. Where there are some, the real convolutions after the first are rounded to
+            8 bits, their ranges measured on some of these pictures.
 
     Returns:
         The packed model, the network that it computes, and some of the pictures as the network
@@ -48,7 +49,6 @@ def pack_checkpoint(
     Raises:
         ModelFileError: The file is not a checkpoint of a detector.
         ExportError: A layer has no packed form.
-        DataError: The folder is missing or has no pictures.
         SourceError: A picture is damaged.
     """
     network, record = load_checkpoint(checkpoint)
@@ -58,14 +58,16 @@ def pack_checkpoint(
     settings = DetectorSettings.from_mapping(network.settings(), where=name)
     packed: nn.Module = network
     examples: list[np.ndarray] = []
-    if images is not None:
-        paths = _spread(images)
+    if pictures:
+        # From all over the set: neighbours by name are often frames of one film.
+        count = min(_PICTURES, len(pictures))
+        paths = [pictures[index * len(pictures) // count] for index in range(count)]
         inputs = [_input(path, settings) for path in paths]
         packed = round_to_eight_bits(
             network, (torch.from_numpy(each).permute(0, 3, 1, 2) for each in inputs)
         )
         examples = inputs[:: _PICTURES // _COMPARED]
-        record["eight_bit"] = {"images": images.name, "pictures": len(paths)}
+        record["eight_bit"] = {"images": paths[0].parent.name, "pictures": count}
     model = export_model(
         packed,
         output=OUTPUT,
@@ -78,15 +80,18 @@ def pack_checkpoint(
     return model, packed, examples
 
 
-def _spread(folder: Path) -> list[Path]:
-    """Pictures from all over a folder: neighbours by name are often frames of one film."""
+def pictures_in(folder: Path) -> list[Path]:
+    """Return the pictures of a folder, in natural order of their names.
+
+    Raises:
+        DataError: The folder is missing or has no pictures.
+    """
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder of pictures")
     paths = sorted(list_images(folder), key=natural_key)
     if not paths:
         raise DataError(f"{folder}: has no pictures; give the folder that they are in")
-    count = min(_PICTURES, len(paths))
-    return [paths[index * len(paths) // count] for index in range(count)]
+    return paths
 
 
 def _input(path: Path, settings: DetectorSettings) -> np.ndarray:

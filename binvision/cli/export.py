@@ -78,7 +78,10 @@ def _pack(
     if task_of(checkpoint) == DETECTION:
         if photos:
             raise UsageError("--photos is for trackers; give a detector --images FOLDER")
-        return detectors.pack_checkpoint(checkpoint, name=name, accuracy=accuracy, images=images)
+        pictures = detectors.pictures_in(images) if images else []
+        return detectors.pack_checkpoint(
+            checkpoint, name=name, accuracy=accuracy, pictures=pictures
+        )
     if images:
         raise UsageError("--images is for detectors; give a tracker --photos ARCHIVE")
     packed, network = trackers.pack_checkpoint(

@@ -12,11 +12,13 @@ if TYPE_CHECKING:
 
 __all__ = ["models"]
 
+_NAMES_SHOWN = 6
+
 
 def models(
     json: Annotated[bool, typer.Option("--json", help="Print the list as JSON.")] = False,
 ) -> None:
-    """List the shipped models: task, size, accuracy.
+    """List the shipped models: task, classes, size, accuracy.
 
     Example: binvision models
     """
@@ -40,6 +42,7 @@ def _rows() -> list[dict[str, Any]]:
             {
                 "name": name,
                 "task": model.task,
+                "classes": list(model.settings.get("classes", ())),
                 "file": str(path),
                 "file_bytes": model.file_bytes,
                 "accuracy": model.accuracy,
@@ -56,6 +59,7 @@ def _table(rows: list[dict[str, Any]]) -> Table:
     table = Table(box=SIMPLE_HEAD)
     table.add_column("model", no_wrap=True)
     table.add_column("task", no_wrap=True)
+    table.add_column("classes")
     table.add_column("bytes", justify="right", no_wrap=True)
     table.add_column("accuracy")
     for row in rows:
@@ -65,6 +69,17 @@ def _table(rows: list[dict[str, Any]]) -> Table:
             if isinstance(value, float)
         )
         table.add_row(
-            row["name"], row["task"], f"{row['file_bytes']:,}", escape(", ".join(figures))
+            row["name"],
+            row["task"],
+            escape(_short(row["classes"])),
+            f"{row['file_bytes']:,}",
+            escape(", ".join(figures)),
         )
     return table
+
+
+def _short(names: list[str]) -> str:
+    """The first names of a long list, and how many there are."""
+    if len(names) <= _NAMES_SHOWN:
+        return ", ".join(names)
+    return f"{', '.join(names[:_NAMES_SHOWN])} and {len(names) - _NAMES_SHOWN} more"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -63,6 +64,13 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from the newest checkpoint.")
     ] = False,
+    export: Annotated[
+        Path | None,
+        typer.Option(
+            help="Detection: packed file to write at the end, its real convolutions rounded to "
+            "8 bits on pictures of the training."
+        ),
+    ] = None,
     overrides: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Set any configuration key. Repeatable."),
@@ -76,6 +84,9 @@ def train(
     """
     from binvision.training.run import TrainingRequest, find_config
     from binvision.training.run import train as run_training
+
+    if export is not None:
+        _check_export(export, data)
 
     name = find_config(config).stem
     last = run_training(
@@ -99,6 +110,36 @@ def train(
         )
     )
     typer.echo(str(last))
+    if export is not None and data is not None and int(os.environ.get("RANK", 0)) == 0:
+        _export(last, export, data, images)
+
+
+def _check_export(target: Path, data: Path | None) -> None:
+    """Find out what cannot be written before the training, not after it."""
+    if data is None:
+        raise UsageError(
+            "--export is for detectors, with --data; 'binvision export' packs trackers"
+        )
+    if not target.parent.is_dir():
+        raise UsageError(f"--export {target}: there is no folder {target.parent}; make it first")
+
+
+def _export(checkpoint: Path, target: Path, data: Path, images: Path | None) -> None:
+    from binvision import runtime
+    from binvision.detectors.annotations import read_detection_set
+    from binvision.detectors.exporting import pack_checkpoint
+    from binvision.export.verify import verify
+    from binvision.runtime.account import working_size_hw
+
+    paths = [picture.path for picture in read_detection_set(data, images).pictures]
+    packed, network, examples = pack_checkpoint(
+        checkpoint, name=target.stem, accuracy={}, pictures=paths
+    )
+    size_hw = working_size_hw(packed)
+    assert size_hw is not None  # a detector's settings have one
+    verify(network, packed, size_hw, examples)
+    saved = runtime.save(target, packed)
+    typer.echo(f"{target}: {saved.file_bytes:,} bytes")
 
 
 def _key_values(texts: list[str]) -> dict[str, str]:

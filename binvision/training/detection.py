@@ -1,4 +1,4 @@
-"""What a detection configuration takes from its data: classes, and sizes said once."""
+"""What a detection configuration takes from its data, and what a user is told of them."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ from importlib import import_module
 from pathlib import Path
 
 from mmengine.config import Config
+from rich.console import Console
 
 from binvision.detectors.annotations import DetectionSet, read_detection_set, summary
 from binvision.errors import DataError
 
-__all__ = ["settle"]
+__all__ = ["describe", "settle"]
+
+_PROBLEMS_SHOWN = 5
 
 
 def settle(config: Config) -> DetectionSet:
@@ -31,6 +34,18 @@ def settle(config: Config) -> DetectionSet:
     dataset.stride, dataset.input_size = network.stride, network.input_size
     _settle_validation(config, found.classes)
     return found
+
+
+def describe(found: DetectionSet, console: Console) -> None:
+    """Print what there is to train on, by class and size, and what was left out of it."""
+    from binvision.detectors.evaluation.tables import summary_table
+
+    console.print(summary_table(found))
+    told = list(found.problems[:_PROBLEMS_SHOWN])
+    if len(found.problems) > len(told):
+        told.append(f"and {len(found.problems) - len(told)} more of {len(found.problems)}")
+    for problem in told:
+        console.print(f"note: {problem}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _settle_validation(config: Config, classes: tuple[str, ...]) -> None:

@@ -21,8 +21,9 @@ from mmengine.runner import Runner, find_latest_checkpoint
 from rich.console import Console
 
 import binvision
+from binvision.detectors.annotations import DetectionSet
 from binvision.errors import ConfigError, DataError
-from binvision.training.detection import settle
+from binvision.training.detection import describe, settle
 from binvision.training.starting import take_weights
 
 __all__ = ["TrainingRequest", "find_config", "prepare_config", "train"]
@@ -87,7 +88,9 @@ def train(request: TrainingRequest) -> Path:
         DataError: Training data are missing.
         ModelFileError: The checkpoint to start from cannot be read.
     """
-    config = prepare_config(request)
+    config, found = _prepare(request)
+    if found is not None and _is_first():
+        describe(found, Console(stderr=True))
     # mmengine names a run by the second, and refuses two of one name in a process.
     config.experiment_name = f"{find_config(request.config).stem}-{next(_RUNS)}"
     if request.threads is not None:
@@ -141,6 +144,11 @@ def prepare_config(request: TrainingRequest) -> Config:
             the run is both resumed and started anew.
         DataError: A given file or folder is missing.
     """
+    return _prepare(request)[0]
+
+
+def _prepare(request: TrainingRequest) -> tuple[Config, DetectionSet | None]:
+    """The configuration, and the annotations that it trains on, where it does on some."""
     config = Config.fromfile(find_config(request.config))
     config.work_dir = str(request.work_dir)
     config.resume = request.resume
@@ -173,12 +181,11 @@ def prepare_config(request: TrainingRequest) -> Config:
         _set_length(config, request.iterations)
     for key, value in request.overrides.items():
         _override(config, key, value)
-    if "data" in dataset:
-        settle(config)
+    found = settle(config) if "data" in dataset else None
     # Items are told apart by their number, so that several processes need more of them.
     dataset[_length_key(dataset)] *= _processes()
     config.record = _record(config)
-    return config
+    return config, found
 
 
 def _existing(path: Path) -> Path:
@@ -201,6 +208,11 @@ def _set_length(config: Config, iterations: int) -> None:
 
 def _length_key(dataset: Any) -> str:
     return "objects" if "objects" in dataset else "length"
+
+
+def _is_first() -> bool:
+    """Whether this is the process that speaks, of those that ``torchrun`` starts."""
+    return int(os.environ.get("RANK", 0)) == 0
 
 
 def _processes() -> int:

@@ -160,10 +160,25 @@ def test_models_as_json(run: Run, shipped: Path) -> None:
     assert row == {
         "name": "rb-siamfc",
         "task": "tracking/siamfc",
+        "classes": [],
         "file": str(path),
         "file_bytes": path.stat().st_size,
         "accuracy": {"AO": 0.597, "command": "binvision eval"},
     }
+
+
+@pytest.mark.parametrize(("count", "shown"), [(2, "c0, c1"), (8, "c0, c1, c2, c3, c4, c5 and 2 m")])
+def test_models_that_find_classes(run: Run, shipped: Path, count: int, shown: str) -> None:
+    classes = [f"c{index}" for index in range(count)]
+    settings = {"classes": classes, "stride": 8, "multiple": 32, "input_size": 250}
+    model = small_model(name="d", task="detection/anchor_free", settings=settings)
+    runtime.save(shipped / "d.safetensors", model)
+    (shipped / "d.md").write_text("# d\n")
+    assert re.search(rf"d +detection/anchor_free +{shown}", run("models")[1])
+    assert json.loads(run("models", "--json")[1])[0]["classes"] == classes
+    _, out, _ = run("info", "d")
+    assert "256x256 pixels" in out and re.search(r"input_size +250\b", out)
+    assert re.search(r"stride +8\b", out) and re.search(r"classes +c0, c1", out)
 
 
 # export

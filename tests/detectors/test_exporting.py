@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from binvision import runtime
-from binvision.detectors.exporting import pack_checkpoint
+from binvision.detectors.exporting import pack_checkpoint, pictures_in
 from binvision.detectors.network import PackedNetwork
 from binvision.detectors.settings import DetectorSettings
 from binvision.errors import DataError, ModelTaskError, SourceError
@@ -30,8 +30,9 @@ BACKBONES: dict[str, dict[str, Any]] = {
 
 
 def packed(path: Path, images: Path | None = None) -> tuple[PackedModel, nn.Module]:
+    paths = pictures_in(images) if images else []
     model, network, examples = pack_checkpoint(
-        path, name="small", accuracy={"AP": 0.5}, images=images
+        path, name="small", accuracy={"AP": 0.5}, pictures=paths
     )
     assert bool(examples) == (images is not None)
     assert all(each.dtype == np.uint8 and each.shape[1] % 16 == 0 for each in examples)

@@ -5,21 +5,27 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import shutil
 import subprocess
 import sys
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from rich.console import Console
 
-from binvision.detectors.annotations import read_detection_set, read_picture
+from binvision.cli.app import main
+from binvision.detectors.annotations import DetectionSet, read_detection_set, read_picture
 from binvision.detectors.evaluation.coco_metric import coco_scores, in_classes
 from binvision.detectors.evaluation.entrant import enter
 from binvision.detectors.model import load_checkpoint
+from binvision.detectors.network import PackedNetwork
 from binvision.detectors.scenes import DetectionScenes
 from binvision.errors import ConfigError, DataError, ModelFileError, UsageError
+from binvision.training.detection import describe
 from binvision.training.run import TrainingRequest, prepare_config, train
 from tests.support.detection_scenes import CLASSES, write_scenes
 from tests.support.face_archives import write_face_archive
@@ -64,6 +70,55 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def twin(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Path:
     return train(request("face_fp", tmp_path_factory.mktemp("twin"), data, "fp"))
+
+
+def test_a_training_tells_of_its_data_and_leaves_a_packed_file(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = json.loads(data.read_text())
+    for row in content["annotations"][:7]:
+        row["bbox"][2] = 0
+    lessened = tmp_path / "less.json"
+    lessened.write_text(json.dumps(content))
+    sets = [f"--set={key}={value}" for key, value in small("bireal").items()]
+    target = tmp_path / "mine.safetensors"
+    with pytest.raises(SystemExit) as done:
+        main(
+            [
+                "train", "detection/face_fp", "--data", str(lessened), "--images",
+                str(data.parent / "set"), "--iterations", "2", "--work-dir", str(tmp_path / "run"),
+                "--export", str(target), *sets,
+            ]
+        )  # fmt: skip
+    shown = capsys.readouterr()
+    assert not done.value.code, shown.err
+    assert re.search(r"all +5 +5 +", shown.err), shown.err
+    assert "note: " in shown.err and "left out (x, y, w, h" in shown.err
+    assert shown.out.splitlines()[0] == str(tmp_path / "run" / "last.pth")
+    assert f"{target}: {target.stat().st_size:,} bytes" in shown.out
+    assert PackedNetwork(target).settings.classes == CLASSES
+
+
+def test_many_problems_are_counted() -> None:
+    shown = StringIO()
+    found = DetectionSet(("car",), (), tuple(f"fault {index}" for index in range(8)))
+    describe(found, Console(file=shown))
+    assert "note: fault 4\nnote: and 3 more of 8\n" in shown.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--data", "x.json", "--export", "none/m"), "there is no folder none; make it first"),
+        (("--export", "m"), "--export is for detectors, with --data; 'binvision export' packs"),
+    ],
+)
+def test_what_cannot_be_exported_is_refused_before(
+    arguments: tuple[str, ...], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as done:
+        main(["train", "detection/face_fp", *arguments])
+    assert done.value.code == 2 and message in capsys.readouterr().err
 
 
 def logged(work_dir: Path) -> list[dict[str, float]]:
