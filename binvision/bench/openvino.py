@@ -3,7 +3,8 @@
 OpenVINO has an XNOR kernel of its own, ``BinaryConvolution``. It wants its input binarised by a
 ``FakeQuantize`` of two levels with outputs 0 and 1; with -1 and 1, or with a number of channels
 that is no multiple of 8, its results are wrong without a word. Its threshold is exclusive
-(x > t), ours inclusive, hence the next smaller float. The real layers of that network are int8
+(x > t), ours inclusive, hence the next smaller float. On CPUs without AVX-512 it is wrong or ends
+the process (2026.4), so that it does not run there. The real layers of that network are int8
 where they are in the packed model.
 """
 
@@ -12,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import llvmlite.binding as llvm
 import numpy as np
 import openvino as ov
 from openvino import opset1, opset8, opset11
@@ -40,11 +42,19 @@ def contestants(subject: Subject, threads: int) -> Iterator[Contestant | Absent]
     if lack:
         yield Absent("openvino xnor", f"its BinaryConvolution has no {lack}")
         return
+    if not has_avx512():
+        yield Absent("openvino xnor", "its BinaryConvolution is at fault on CPUs without AVX-512")
+        return
     image = subject.packed.input["name"]
     stems = [step for step in subject.packed.steps if step.op == "conv" and image in step.inputs]
     int8 = all(subject.packed.tensor(step, "weight").dtype == np.int8 for step in stems)
     network = _Network(subject.packed, subject.inputs, {image: subject.inputs} if int8 else {})
     yield Contestant("openvino xnor", network.runner(threads), packed, _XNOR)
+
+
+def has_avx512() -> bool:
+    """Whether OpenVINO finds AVX-512 on this CPU; no variable of Numba's hides it from OpenVINO."""
+    return bool(llvm.get_host_cpu_features().get("avx512bw"))
 
 
 def _xnor_lacks(model: PackedModel) -> str:

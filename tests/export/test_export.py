@@ -31,6 +31,7 @@ from tests.support.torch_networks import (
     outputs_of_layers,
     random_images,
     randomize,
+    small_backbone,
 )
 
 BINARY = [name for name, method in METHODS.items() if method.is_binary]
@@ -46,11 +47,6 @@ def exported(network: nn.Module, **changes: Any) -> PackedModel:
         "accuracy": {},
     }
     return export_model(network, **{**fields, **changes})
-
-
-def backbone(kind: str, method: str, seed: int) -> nn.Module:
-    small = {"alexnet": {"width": 0.25}, "residual": {"blocks": 3, "out_channels": 40}}
-    return randomize(build_backbone({"type": kind, "method": method, **small[kind]}), seed)
 
 
 def assert_close(ours: Tensor, theirs: Tensor, relative: float) -> None:
@@ -101,7 +97,7 @@ def _assert_dots_are_equal(
 @pytest.mark.parametrize("method", PACKED)
 @pytest.mark.parametrize("kind", BACKBONES)
 def test_layers_of_backbones(kind: str, method: str, size_hw: tuple[int, int]) -> None:
-    network = backbone(kind, method, seed=size_hw[0])
+    network = small_backbone(kind, method, seed=size_hw[0])
     assert assert_layers_agree(network, random_images(1, size_hw, seed=1)) >= 3
 
 
@@ -150,7 +146,7 @@ def test_whole_backbones(kind: str, method: str) -> None:
     side: then it is shown to be that, and most networks must be free of it."""
     clean = 0
     for seed in range(5):
-        network = backbone(kind, method, seed)
+        network = small_backbone(kind, method, seed)
         images = random_images(1, (127 + 4 * seed, 135), seed)
         model = exported(network)
         values = evaluate(model, images)
@@ -224,13 +220,15 @@ def test_training_mode_does_not_matter() -> None:
 
 def test_same_network_gives_same_bytes(tmp_path: Path) -> None:
     for name in ("a", "b"):
-        save(tmp_path / name, exported(backbone("residual", "rbcn", 0)))
+        save(tmp_path / name, exported(small_backbone("residual", "rbcn", 0)))
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
 @pytest.mark.parametrize("method", PACKED)
 def test_file_holds_what_was_exported(tmp_path: Path, method: str) -> None:
-    model = exported(backbone("alexnet", method, 0), settings={"a": [1, 2.5]}, accuracy={"ao": 0.5})
+    model = exported(
+        small_backbone("alexnet", method, 0), settings={"a": [1, 2.5]}, accuracy={"ao": 0.5}
+    )
     save(tmp_path / "model", model)
     loaded = load(tmp_path / "model")
     assert (loaded.steps, loaded.settings, loaded.accuracy) == (

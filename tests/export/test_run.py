@@ -11,13 +11,13 @@ import torch
 from torch import nn
 
 from binvision import kernels
-from binvision.backbones import BACKBONES, build_backbone
+from binvision.backbones import BACKBONES
 from binvision.binary import METHODS, BinaryConv2d, QuantConv2d
 from binvision.export import export_model
 from binvision.export.verify import verify
 from binvision.runtime import Runner, load, save
 from binvision.trackers.model import SiamFC, SiamFCConfig
-from tests.support.torch_networks import outputs_of_layers, random_images, randomize
+from tests.support.torch_networks import outputs_of_layers, random_images, randomize, small_backbone
 
 BINARY = [name for name, method in METHODS.items() if method.is_binary]
 PACKED = ["fp", *BINARY]
@@ -64,8 +64,7 @@ def test_binary_layers_are_equal_to_the_bit(
 @pytest.mark.parametrize("method", PACKED)
 @pytest.mark.parametrize("kind", BACKBONES)
 def test_whole_backbones(tmp_path: Path, kind: str, method: str, seed: int) -> None:
-    small = {"alexnet": {"width": 0.25}, "residual": {"blocks": 3, "out_channels": 40}}
-    network = randomize(build_backbone({"type": kind, "method": method, **small[kind]}), seed)
+    network = small_backbone(kind, method, seed)
     model = through_a_file(network, tmp_path)
     assert verify(network, model, (127 + 2 * seed, 135 - 4 * seed)) < 0.01
 

@@ -2,14 +2,39 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from binvision.backbones import build_backbone
 from binvision.binary import ABCConv2d, BinaryConv2d, QuantConv2d, RPReLU
 
-__all__ = ["Bases", "Branches", "Plain", "ReAct", "outputs_of_layers", "random_images", "randomize"]
+__all__ = [
+    "Bases",
+    "Branches",
+    "Plain",
+    "ReAct",
+    "outputs_of_layers",
+    "random_images",
+    "randomize",
+    "small_backbone",
+]
+
+_SMALL: dict[str, dict[str, Any]] = {
+    "alexnet": {"width": 0.25},
+    "melius": {"stem_channels": 4, "channels": (8, 16), "blocks": (1, 2), "growth": 8},
+    "residual": {"blocks": 3, "out_channels": 40},
+    "staged": {"stem_channels": 4, "channels": (20, 40), "blocks": (1, 2)},
+}
+
+
+def small_backbone(kind: str, method: str, seed: int) -> nn.Module:
+    """A randomised backbone that is quick to run, with its coarsest map as the result."""
+    built = build_backbone({"type": kind, "method": method, **_SMALL[kind]})
+    return randomize(Coarsest(built) if hasattr(built, "levels") else built, seed)
 
 
 def randomize(network: nn.Module, seed: int) -> nn.Module:
@@ -93,6 +118,18 @@ class Plain(nn.Module):
         x = F.max_pool2d(self.norm1(self.stem(x)), 3, stride=2, padding=1)
         x = self.pool2(self.norm2(self.conv2(x)))
         return self.head(self.relu(self.norm3(self.conv3(x))))
+
+
+class Coarsest(nn.Module):
+    """The coarsest map of a backbone that has several."""
+
+    def __init__(self, backbone: nn.Module) -> None:
+        super().__init__()
+        self.backbone = backbone
+
+    def forward(self, x: Tensor) -> Tensor:
+        levels: list[Tensor] = self.backbone.levels(x)
+        return levels[-1]
 
 
 class Branches(nn.Module):
