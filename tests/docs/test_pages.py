@@ -124,7 +124,7 @@ def test_readme_names_the_extras_and_the_base_install() -> None:
 
 
 def test_readme_python_runs() -> None:
-    """The three lines, on a frame of noise: the target is found where it was."""
+    """On a frame of noise: the target is found where it was, and no face."""
     rng = np.random.default_rng(0)
     frame = rng.integers(0, 256, (240, 320, 3), np.uint8)
     scope = {
@@ -137,6 +137,7 @@ def test_readme_python_runs() -> None:
     exec(compile(block, str(README), "exec"), scope)
     assert scope["result"].box_xywh == pytest.approx((120, 80, 64, 64), abs=8)
     assert 0 <= scope["result"].score <= 1
+    assert len(scope["faces"].boxes) == 0
 
 
 def test_detection_in_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
