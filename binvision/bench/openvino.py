@@ -24,7 +24,7 @@ from binvision.runtime.model import PackedModel, Step
 from binvision.runtime.shapes import infer_shapes
 from binvision.runtime.terms import is_sum, planes_of
 
-__all__ = ["contestants"]
+__all__ = ["contestants", "has_avx512"]
 
 # XNOR is exact; an epilogue summed in another order may yet turn a sign at its threshold.
 _FP32, _INT8, _XNOR = 1e-4, 0.25, 0.01
