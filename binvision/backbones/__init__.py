@@ -9,6 +9,7 @@ from typing import Any
 from torch import nn
 
 from binvision.backbones.alexnet import AlexNetBackbone
+from binvision.backbones.hierarchical import HourglassBackbone
 from binvision.backbones.melius import MeliusBackbone
 from binvision.backbones.residual import ResidualBackbone
 from binvision.backbones.staged import StagedBackbone
@@ -17,6 +18,7 @@ from binvision.errors import ConfigError
 __all__ = [
     "BACKBONES",
     "AlexNetBackbone",
+    "HourglassBackbone",
     "MeliusBackbone",
     "ResidualBackbone",
     "StagedBackbone",
@@ -25,6 +27,7 @@ __all__ = [
 
 BACKBONES: dict[str, Callable[..., nn.Module]] = {
     "alexnet": AlexNetBackbone,
+    "hourglass": HourglassBackbone,
     "melius": MeliusBackbone,
     "residual": ResidualBackbone,
     "staged": StagedBackbone,
