@@ -1,26 +1,26 @@
-"""Files of what was found in pictures: CSV, JSON, or the result list of COCO's tools.
-
-Objects go to a file beside the final one as they come; closing gives it its name. An interrupted
-run is closed like any other, so what was found until then is kept.
-"""
+"""Files of what was detected in pictures: CSV, JSON, or the result list of COCO's tools."""
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from binvision.errors import UsageError
 from binvision.media.boxes import BoxXYWH
-from binvision.media.files import PendingFile
+from binvision.media.record_files import (
+    JSONSink,
+    PictureResult,
+    PictureSink,
+    TableSink,
+    json_head,
+    not_written,
+)
 
-__all__ = ["DetectionsSink", "FoundObject", "PictureResult", "open_detection_results"]
+__all__ = ["FoundObject", "open_detection_results"]
 
 SUFFIXES = (".csv", ".coco.json", ".json")
+_HEAD = ("picture", "class", "score", "x", "y", "w", "h")
 
 
 @dataclass(frozen=True)
@@ -40,50 +40,7 @@ class FoundObject:
     name: str
 
 
-@dataclass(frozen=True)
-class PictureResult:
-    """What was found in one picture.
-
-    Attributes:
-        picture: Its name; of a video the number of the frame, from 0.
-        identifier: What COCO's annotations would call it.
-        size_hw: Height and width, pixels.
-        objects: The most certain first.
-    """
-
-    picture: int | str
-    identifier: int | str
-    size_hw: tuple[int, int]
-    objects: Sequence[FoundObject]
-
-
-class DetectionsSink(Protocol):
-    """Takes results picture by picture."""
-
-    path: Path
-
-    def write(self, result: PictureResult) -> None:
-        """Add a picture.
-
-        Raises:
-            SinkError: It cannot be written.
-        """
-        ...
-
-    def close(self) -> None:
-        """Finish the file and give it its name.
-
-        Raises:
-            SinkError: The end cannot be written.
-        """
-        ...
-
-    def discard(self) -> None:
-        """Leave no file behind."""
-        ...
-
-
-def open_detection_results(path: str | Path, about: Mapping[str, Any]) -> DetectionsSink:
+def open_detection_results(path: str | Path, about: Mapping[str, Any]) -> PictureSink[FoundObject]:
     """Open a result file; its kind follows from its suffix.
 
     Args:
@@ -99,66 +56,27 @@ def open_detection_results(path: str | Path, about: Mapping[str, Any]) -> Detect
     path = Path(path).expanduser()
     name = path.name.lower()
     if name.endswith(".csv"):
-        return _TableSink(path)
+        return TableSink(path, _HEAD, _cells)
     if name.endswith(".coco.json"):
-        return _JSONSink(path, "[", _coco_records, "\n]\n")
+        return JSONSink(path, "[", _coco_records, "\n]\n")
     if name.endswith(".json"):
-        head = json.dumps(dict(about), ensure_ascii=False)[:-1]
-        head += ', "pictures": [' if about else '"pictures": ['
-        return _JSONSink(path, head, _records, "\n]}\n")
-    raise UsageError(
-        f"{path}: results are written as {', '.join(SUFFIXES)}, "
-        f"not {path.suffix or 'a name without suffix'}"
-    )
+        return JSONSink(path, json_head(about), _records, "\n]}\n")
+    raise not_written(path, SUFFIXES)
 
 
-class _TableSink:
-    """A line for each object; names are quoted where they hold commas."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._file = PendingFile(path)
-        self._file.write("picture,class,score,x,y,w,h\n")
-
-    def write(self, result: PictureResult) -> None:
-        text = io.StringIO()
-        lines = csv.writer(text, lineterminator="\n")
-        for found in result.objects:
-            box = [f"{value:.2f}" for value in found.box_xywh]
-            lines.writerow([result.picture, found.name, f"{found.score:.4f}", *box])
-        self._file.write(text.getvalue())
-
-    def close(self) -> None:
-        self._file.finish()
-
-    def discard(self) -> None:
-        self._file.discard()
+def _cells(result: PictureResult[FoundObject]) -> list[Sequence[Any]]:
+    return [
+        [
+            result.picture,
+            found.name,
+            f"{found.score:.4f}",
+            *[f"{value:.2f}" for value in found.box_xywh],
+        ]
+        for found in result.objects
+    ]
 
 
-class _JSONSink:
-    """A list with a record a line, between a head and an end."""
-
-    def __init__(self, path: Path, head: str, records: Any, end: str) -> None:
-        self.path = path
-        self._records, self._end = records, end
-        self._file = PendingFile(path)
-        self._file.write(head)
-        self._separator = "\n"
-
-    def write(self, result: PictureResult) -> None:
-        for record in self._records(result):
-            self._file.write(self._separator + json.dumps(record, ensure_ascii=False))
-            self._separator = ",\n"
-
-    def close(self) -> None:
-        self._file.write(self._end)
-        self._file.finish()
-
-    def discard(self) -> None:
-        self._file.discard()
-
-
-def _records(result: PictureResult) -> list[dict[str, Any]]:
+def _records(result: PictureResult[FoundObject]) -> list[dict[str, Any]]:
     height, width = result.size_hw
     objects = [
         {"class": found.name, "score": round(found.score, 4), "box_xywh": _rounded(found.box_xywh)}
@@ -167,7 +85,7 @@ def _records(result: PictureResult) -> list[dict[str, Any]]:
     return [{"picture": result.picture, "width": width, "height": height, "objects": objects}]
 
 
-def _coco_records(result: PictureResult) -> list[dict[str, Any]]:
+def _coco_records(result: PictureResult[FoundObject]) -> list[dict[str, Any]]:
     return [
         {
             "image_id": result.identifier,

@@ -214,7 +214,7 @@ def test_a_window_waits_for_keys_between_pictures(
     keys: list[int], looked_at: int,
 ) -> None:  # fmt: skip
     pressed = iter([code for key in keys for code in (-1, key)])
-    monkeypatch.setattr("binvision.media.window.check_display", lambda option: None)
+    monkeypatch.setattr("binvision.cli.looking.check_display", lambda option: None)
     for name, answer in {
         "namedWindow": lambda *_: None,
         "imshow": lambda *_: None,
@@ -246,7 +246,7 @@ class _Camera:
 def test_a_camera_that_goes_away_keeps_what_was_found(
     command: Command, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("binvision.media.sources.open_source", lambda _: _Camera())
+    monkeypatch.setattr("binvision.cli.looking.open_source", lambda _: _Camera())
     results, out = tmp_path / "found.csv", tmp_path / "seen.avi"
     done = command("detect", "3", "--model", model, "--results", results, "--out", out)
     assert done.code == 1

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from binvision.errors import SinkError, UsageError
-from binvision.media.detection_results import FoundObject, PictureResult, open_detection_results
+from binvision.media.detection_results import FoundObject, open_detection_results
+from binvision.media.record_files import PictureResult
 
 RESULTS = [
     PictureResult(
