@@ -3,7 +3,8 @@
 A packed convolution ends in ``prelu(scale * sum + bias + residual, slope) + shift``. So a batch
 norm goes into scale and bias, then a sum with another value becomes the residual, then a (P)ReLU
 the slope, each only if nothing else reads the value in between. A learned shift goes into the
-bias before the (P)ReLU and into the shift after it. Constants are combined in float64.
+bias before the (P)ReLU and into the shift after it. Constants are combined in float64. A batch
+norm that is left before a sign becomes the threshold of the 1-bit convolution.
 """
 
 from __future__ import annotations
@@ -11,12 +12,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from binvision.export.graph import CONVOLUTIONS, Graph, Node
+from binvision.export.signs import fold_into_signs
 
 __all__ = ["fuse"]
 
 
 def fuse(graph: Graph) -> Graph:
-    """Merge affine, add and prelu nodes into the convolutions that feed them.
+    """Merge affine, add and prelu nodes into the convolutions around them.
 
     A merged node runs where its last part ran, so that a residual is always defined before it.
     """
@@ -33,7 +35,7 @@ def fuse(graph: Graph) -> Graph:
                 node = merged
                 break
         nodes[node.output] = node
-    return Graph(tuple(nodes.values()), graph.outputs)
+    return fold_into_signs(Graph(tuple(nodes.values()), graph.outputs))
 
 
 def _merge(first: Node, then: Node) -> Node | None:
