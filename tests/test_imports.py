@@ -12,7 +12,16 @@ import pytest
 
 from tests.support.repository import module_names, source_files
 
-INFERENCE_ROOMS = ("cli", "detectors", "kernels", "media", "runtime", "trackers", "zoo")
+INFERENCE_ROOMS = (
+    "cli",
+    "detectors",
+    "kernels",
+    "landmarks",
+    "media",
+    "runtime",
+    "trackers",
+    "zoo",
+)
 
 # The modules of inference rooms that are the training world, and so may load torch.
 TRAINING_MODULES = {
