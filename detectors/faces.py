@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
 from binvision.errors import DataError
-from binvision.media.archives import DecodedPictures, read_archive
-from binvision.media.images import list_images
+from binvision.landmarks.annotations import PointPicture, read_point_set
+from binvision.media.archives import DecodedPictures
 
 __all__ = ["FaceArchive", "head_box", "read_faces"]
 
@@ -23,32 +23,23 @@ class FaceArchive:
     """Pictures of one face each.
 
     Args:
-        codes: Encoded pictures.
-        landmarks: (N, 68, 2) float32 x, y in pixels, counted from 0.
+        pictures: With 68 points.
     """
 
-    def __init__(self, codes: list[NDArray[np.uint8]], landmarks: NDArray[np.float32]) -> None:
-        self._codes = codes
-        self._boxes = np.stack([head_box(points) for points in landmarks])
+    def __init__(self, pictures: Sequence[PointPicture]) -> None:
+        self._pictures = pictures
+        self._boxes = np.stack([head_box(picture.points) for picture in pictures])
         self._decoded = DecodedPictures(_MEMORY)
 
     def __len__(self) -> int:
         """Return the number of pictures."""
-        return len(self._codes)
+        return len(self._pictures)
 
     def draw(self, rng: Generator) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
         """Return a random picture (H, W, 3), not to be written to, and its box (1, 4)."""
         index = int(rng.integers(len(self)))
-        image = self._decoded.get(index, lambda: self._decode(index))
+        image = self._decoded.get(index, self._pictures[index].read)
         return image, self._boxes[index : index + 1].copy()
-
-    def _decode(self, index: int) -> NDArray[np.uint8]:
-        # Points are counted in pixels as they are stored.
-        flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-        image = cv2.imdecode(self._codes[index], flags)
-        if image is None:
-            raise DataError(f"face picture {index} cannot be decoded; the data are damaged")
-        return image
 
 
 def head_box(points: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -68,51 +59,11 @@ def read_faces(path: Path) -> FaceArchive:
     """Read an archive (``.npz`` with ``jpeg``, ``offsets``, ``landmarks``) or a folder of ``.pts``.
 
     Raises:
-        DataError: It is neither, or damaged.
+        DataError: It is neither, or damaged, or a picture of it cannot be used.
     """
-    if path.is_dir():
-        return _read_folder(path)
-    codes, further = read_archive(path, "face archive", required=("landmarks",))
-    landmarks = further["landmarks"]
-    if landmarks.shape != (len(codes), _POINTS, 2) or landmarks.dtype.kind not in "fiu":
-        raise DataError(
-            f"{path}: {len(codes)} pictures, but landmarks {landmarks.shape} of "
-            f"{landmarks.dtype}; expected ({len(codes)}, {_POINTS}, 2) numbers"
-        )
-    landmarks = landmarks.astype(np.float32)
-    _check_points(landmarks, [f"{path}: face {index}" for index in range(len(codes))])
-    return FaceArchive(codes, landmarks)
-
-
-def _read_folder(folder: Path) -> FaceArchive:
-    """Pictures with ``.pts`` files of the same name (300-W; points counted from 1)."""
-    pictures = {path.stem: path for path in sorted(list_images(folder), reverse=True)}
-    paths = sorted(folder.glob("*.pts"))
-    if not paths:
-        raise DataError(f"{folder}: no .pts file; pass a folder of pictures with points")
-    codes, landmarks = [], []
-    for path in paths:
-        text = path.read_text(encoding="ascii", errors="replace")
-        try:
-            numbers = text[text.index("{") + 1 : text.index("}")].split()
-            points = np.array(numbers, np.float32).reshape(_POINTS, 2) - 1
-        except ValueError as error:
-            raise DataError(f"{path}: not {_POINTS} points between braces ({error})") from error
-        if path.stem not in pictures:
-            raise DataError(f"{path}: no picture of the same name beside it")
-        code = np.fromfile(pictures[path.stem], np.uint8)
-        if not code.size:
-            raise DataError(f"{pictures[path.stem]}: is empty (0 bytes), expected an image")
-        codes.append(code)
-        landmarks.append(points)
-    stacked = np.stack(landmarks)
-    _check_points(stacked, list(map(str, paths)))
-    return FaceArchive(codes, stacked)
-
-
-def _check_points(landmarks: NDArray[np.float32], names: list[str]) -> None:
-    """Make sure that the points of every face span a box."""
-    extent = landmarks.max(1) - landmarks.min(1)
-    flawed = ~(np.isfinite(landmarks).all((1, 2)) & (extent > 0).all(1))
-    if flawed.any():
-        raise DataError(f"{names[int(flawed.argmax())]}: its points are no finite area; remove it")
+    data = read_point_set(path)
+    if len(data.scheme.points) != _POINTS:
+        raise DataError(f"{path}: {len(data.scheme.points)} points a face; expected {_POINTS}")
+    if data.problems:
+        raise DataError(data.problems[0])
+    return FaceArchive(data.pictures)

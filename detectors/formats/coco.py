@@ -20,7 +20,7 @@ from binvision.detectors.formats.written import (
 )
 from binvision.errors import DataError
 
-__all__ = ["read_coco", "read_coco_document"]
+__all__ = ["read_coco", "read_coco_document", "usual_folders"]
 
 _LISTS = ("images", "annotations", "categories")
 
@@ -39,7 +39,7 @@ def read_coco(path: Path, images: Path | None) -> WrittenSet:
     document = read_coco_document(path)
     problems: list[str] = []
     names = _class_names(document["categories"], path)
-    folders = [images] if images else _usual_folders(path)
+    folders = [images] if images else usual_folders(path)
     pictures, left_out = _pictures(document["images"], folders, path.name, problems)
     _add_boxes(document["annotations"], names, pictures, left_out, path.name, problems)
     return WrittenSet(
@@ -67,11 +67,12 @@ def read_coco_document(path: Path) -> dict[str, Any]:
     return document
 
 
-def _usual_folders(path: Path) -> list[Path]:
+def usual_folders(path: Path) -> list[Path]:
+    """Folders that usually hold the pictures of a COCO JSON, the likeliest first."""
     here = path.parent
     folders = [here / path.stem, here / "images" / path.stem, here / "images", here]
     # annotations/NAME.json beside the folders of pictures, as COCO itself has it:
-    name = path.stem.removeprefix("instances_")
+    name = path.stem.removeprefix("instances_").removeprefix("person_keypoints_")
     folders += [here.parent / name, here.parent / "images" / name, here.parent / "images"]
     return [folder for folder in folders if folder.is_dir()]
 

@@ -1,0 +1,1 @@
+"""Readers of annotated points, a module a format."""
