@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,10 +9,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from binvision import __version__, zoo
+from binvision import zoo
 from binvision.detectors.detections import Detections
 from binvision.detectors.detector import Detector
 from binvision.detectors.network import Network, PackedNetwork
+from binvision.media.kept_rows import identity
 
 __all__ = ["Entrant", "enter"]
 
@@ -60,11 +60,5 @@ def enter(model: str, *, score: float, threads: int) -> Entrant:
         packed = PackedNetwork(path, threads=threads)
         packed.prepare()
         network, name = packed, packed.name
-    identity: dict[str, object] = {
-        "model": name,
-        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-        "score": score,
-        "binvision": __version__,
-    }
     detector = Detector(network, score_threshold=score)
-    return Entrant(name, detector.classes, identity, detector)
+    return Entrant(name, detector.classes, identity(name, path, score=score), detector)

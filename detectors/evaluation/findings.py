@@ -6,17 +6,16 @@ interrupted or killed goes on behind the last whole line.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
 from binvision.detectors.annotations import DetectionSet, Picture
 from binvision.detectors.detections import Detections
-from binvision.errors import DataError, SinkError, UsageError
+from binvision.media.kept_rows import KeptRows
 
 __all__ = ["FILE_NAME", "Finding", "FindingStore", "coco_results"]
 
@@ -48,25 +47,8 @@ class FindingStore:
     def __init__(self, folder: Path, identity: dict[str, object], classes: tuple[str, ...]) -> None:
         self.path = folder / FILE_NAME
         self._classes = classes
-        self._known: dict[tuple[int | str, str], Finding] = {}
-        head = {**identity, "classes": list(classes)}
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            self._file: IO[bytes] = self.path.open("a+b")
-            self._file.seek(0)
-            content = self._file.read()
-            whole = content[: content.rfind(b"\n") + 1]
-            self._file.truncate(len(whole))  # what a killed process wrote last
-        except OSError as error:
-            raise SinkError(f"{self.path}: cannot write: {error.strerror}") from error
-        if whole:
-            try:
-                self._read(whole, head)
-            except (DataError, UsageError):
-                self._file.close()
-                raise
-        else:
-            self._write(head)
+        self._rows = KeptRows(self.path, {**identity, "classes": list(classes)}, self._finding)
+        self._known = dict(self._rows.earlier)
 
     def get(self, picture: Picture) -> Finding | None:
         """What was found in a picture earlier, or None."""
@@ -80,7 +62,7 @@ class FindingStore:
         """
         self._known[picture.identifier, picture.path.name] = finding
         found = finding.found
-        self._write(
+        self._rows.add(
             {
                 "picture": picture.identifier,
                 "file": picture.path.name,
@@ -93,31 +75,9 @@ class FindingStore:
 
     def close(self) -> None:
         """Leave the file."""
-        self._file.close()
+        self._rows.close()
 
-    def _write(self, row: dict[str, Any]) -> None:
-        try:
-            self._file.write(json.dumps(row).encode() + b"\n")
-            self._file.flush()
-        except OSError as error:
-            raise SinkError(f"{self.path}: cannot write: {error.strerror}") from error
-
-    def _read(self, content: bytes, head: dict[str, Any]) -> None:
-        remedy = "choose another --out, or delete this file"
-        try:
-            made_by, *rows = (json.loads(line) for line in content.splitlines())
-            changed = sorted(k for k in made_by | head if made_by.get(k) != head.get(k))
-            if not changed:
-                found = {(row["picture"], row["file"]): self._finding(row) for row in rows}
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
-            raise DataError(
-                f"{self.path}: cannot read what was found earlier: {error}; {remedy}"
-            ) from error
-        if changed:
-            raise UsageError(f"{self.path}: was made with another {', '.join(changed)}; {remedy}")
-        self._known = found
-
-    def _finding(self, row: dict[str, Any]) -> Finding:
+    def _finding(self, row: dict[str, Any]) -> tuple[tuple[int | str, str], Finding]:
         boxes = np.array(row["boxes"], np.float32).reshape(-1, 4)
         scores = np.array(row["scores"], np.float32)
         labels = np.array(row["labels"], np.int64)
@@ -125,7 +85,8 @@ class FindingStore:
             raise ValueError(f"picture {row['picture']} has not one score and label a box")
         if not set(labels.tolist()) <= set(range(len(self._classes))):
             raise ValueError(f"picture {row['picture']} has labels beyond the classes")
-        return Finding(Detections(boxes, scores, labels, self._classes), float(row["seconds"]))
+        found = Detections(boxes, scores, labels, self._classes)
+        return (row["picture"], row["file"]), Finding(found, float(row["seconds"]))
 
 
 def coco_results(data: DetectionSet, found: Sequence[Detections]) -> list[dict[str, object]]:
