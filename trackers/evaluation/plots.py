@@ -1,9 +1,8 @@
 """Success and precision plots of a report, as the benchmarks draw them.
 
 Trackers are ranked in the legend with the figure of the plot: success AUC (AO on GOT-10k),
-precision at 20 pixels, normalised precision. Each has a colour of Okabe and Ito's palette, which
-people with any kind of colour vision can tell apart, and a line style of its own, which survives
-a black and white printer. The same report gives the same bytes: no dates, no random identifiers.
+precision at 20 pixels, normalised precision. The same report gives the same bytes: no dates, no
+random identifiers.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from binvision.errors import UsageError
-from binvision.media.figures import COLOURS, FORMATS, LINE_STYLES, save_figure
+from binvision.media.figures import FORMATS, Line, draw_lines, make_panels, save_figure
 from binvision.trackers.evaluation.metrics import PRECISION_AT_PX
 from binvision.trackers.evaluation.report import Report
 
@@ -22,9 +21,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = ["write_plot", "write_plots"]
-
-_PANEL_INCHES = (4.2, 3.4)  # without the legend
-_LEGEND_LINE_INCHES = 0.2
 
 
 @dataclass(frozen=True)
@@ -96,14 +92,8 @@ def write_plot(report: Report, path: Path) -> None:
 
 
 def _draw(report: Report, curves: tuple[str, ...]) -> Figure:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    width, height = _PANEL_INCHES
-    height += _LEGEND_LINE_INCHES * (len(report.trackers) + 1)
-    figure = Figure(figsize=(width * len(curves), height), layout="constrained")
-    FigureCanvasAgg(figure)
-    for axes, curve in zip(figure.subplots(1, len(curves), squeeze=False)[0], curves, strict=True):
+    figure, panels = make_panels(len(curves), len(report.trackers))
+    for axes, curve in zip(panels, curves, strict=True):
         _draw_panel(axes, report, curve)
     return figure
 
@@ -116,16 +106,11 @@ def _draw_panel(axes: Axes, report: Report, curve: str) -> None:
     scores = {t.name: getattr(t.official(report.rules), ranking) for t in report.trackers}
     # A tracker looks the same in each plot; its place in the legend is that of the plot's figure.
     looks = {tracker.name: index for index, tracker in enumerate(report.trackers)}
-    for tracker in sorted(report.trackers, key=lambda tracker: -scores[tracker.name]):
-        index = looks[tracker.name]
-        axes.plot(
-            x,
-            tracker.curves[curve],
-            color=COLOURS[index % len(COLOURS)],
-            linestyle=LINE_STYLES[(index + index // len(COLOURS)) % len(LINE_STYLES)],
-            linewidth=1.8,
-            label=f"{scores[tracker.name]:.3f}  {tracker.name}",
-        )
+    lines = [
+        Line(looks[name], f"{scores[name]:.3f}  {name}", x, tracker.curves[curve])
+        for tracker in sorted(report.trackers, key=lambda tracker: -scores[tracker.name])
+        for name in [tracker.name]
+    ]
     if curve == "precision":
         axes.axvline(PRECISION_AT_PX, color="0.6", linewidth=0.8, zorder=0)
     axes.set(
@@ -135,16 +120,4 @@ def _draw_panel(axes: Axes, report: Report, curve: str) -> None:
         xlim=(x[0], x[-1]),
         ylim=(0, 1),
     )
-    axes.grid(color="0.88", linewidth=0.6)
-    axes.set_axisbelow(True)
-    legend = axes.legend(
-        title=_LEGENDS[ranking],
-        loc="upper center",
-        bbox_to_anchor=(0.5, -0.16),
-        frameon=False,
-        handlelength=4,
-        fontsize="small",
-        title_fontsize="small",
-    )
-    for text in legend.get_texts():
-        text.set_parse_math(False)  # a name may hold dollar signs
+    draw_lines(axes, lines, _LEGENDS[ranking])
