@@ -142,8 +142,7 @@ class Writer(Generic[Found]):
             SinkError: An output cannot be written.
         """
         for results in self._results:
-            size_hw = shot.image.shape[:2]
-            results.write(PictureResult(shot.picture, shot.identifier, size_hw, found))
+            results.write(PictureResult(shot.picture, shot.identifier, shot.image, found))
         if not self._outputs.are_seen:
             return
         picture = annotate(shot.image, found)

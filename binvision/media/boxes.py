@@ -5,7 +5,9 @@ A box is x, y, w, h: left, top, width and height in pixels, counted from 0.
 
 from __future__ import annotations
 
+import csv
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from binvision.errors import BoxError, DataError
 
-__all__ = ["BoxXYWH", "overlaps", "parse_box", "read_boxes"]
+__all__ = ["BoxXYWH", "overlaps", "parse_box", "read_boxes", "read_picture_boxes"]
 
 BoxXYWH = tuple[float, float, float, float]
 """Left, top, width, height in pixels, counted from 0."""
@@ -52,21 +54,53 @@ def read_boxes(path: str | Path) -> NDArray[np.float64]:
         DataError: The file is missing, empty, or a line does not hold four numbers.
     """
     path = Path(path)
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except OSError as error:
-        raise DataError(f"{path}: boxes cannot be read ({error.strerror})") from error
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        raise DataError(
-            f"{path}, line {line}: is not text in UTF-8; save the file as plain text"
-        ) from error
+    lines = _lines(path)
     boxes = [
         _box_of_line(path, number, line) for number, line in enumerate(lines, 1) if line.strip()
     ]
     if not boxes:
         raise DataError(f"{path}: holds no box; expected one x,y,w,h a line")
     return np.array(boxes, np.float64)
+
+
+def read_picture_boxes(path: str | Path) -> dict[str, list[BoxXYWH]]:
+    """Read boxes of several pictures or frames: CSV with ``picture,x,y,w,h`` a line.
+
+    Where the first line names columns they may come in any order, with others among them, as
+    ``binvision detect --results`` writes them; the first is called ``picture`` or ``frame``.
+
+    Returns:
+        Boxes in the file's order, by picture: its name, or the number of the frame, as written.
+
+    Raises:
+        DataError: The file is missing or empty, or a line is wrong.
+    """
+    path = Path(path)
+    rows = [row for row in enumerate(csv.reader(_lines(path)), 1) if row[1]]
+    places = _columns(path, rows[0][1]) if rows else None
+    if places:
+        rows = rows[1:]
+    boxes: dict[str, list[BoxXYWH]] = {}
+    for number, row in rows:
+        try:
+            picture, *texts = (row[place].strip() for place in places or range(5))
+            if places is None and len(row) != 5:
+                raise IndexError
+            x, y, w, h = map(float, texts)
+        except (IndexError, ValueError):
+            raise DataError(
+                f"{path}, line {number}: expected a picture or frame and its box as "
+                f"picture,x,y,w,h, found {','.join(row)!r}"
+            ) from None
+        if not np.isfinite([x, y, w, h]).all() or w <= 0 or h <= 0:
+            raise DataError(
+                f"{path}, line {number}: a box without area ({x:g},{y:g},{w:g},{h:g}); "
+                f"width and height must be > 0"
+            )
+        boxes.setdefault(picture, []).append((x, y, w, h))
+    if not boxes:
+        raise DataError(f"{path}: holds no box; expected picture,x,y,w,h a line")
+    return boxes
 
 
 def overlaps(first_xywh: ArrayLike, second_xywh: ArrayLike) -> NDArray[np.float64]:
@@ -86,6 +120,32 @@ def overlaps(first_xywh: ArrayLike, second_xywh: ArrayLike) -> NDArray[np.float6
     shared = np.clip(end - start, 0, None).prod(1)
     covered = first[:, 2:].prod(1) + second[:, 2:].prod(1) - shared
     return np.divide(shared, covered, out=np.zeros_like(shared), where=covered > 0)
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8-sig").splitlines()
+    except OSError as error:
+        raise DataError(f"{path}: boxes cannot be read ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise DataError(
+            f"{path}, line {line}: is not text in UTF-8; save the file as plain text"
+        ) from error
+
+
+def _columns(path: Path, head: Sequence[str]) -> list[int] | None:
+    """Where a head has the picture and its box; None where the first line is no head."""
+    names = [name.strip().lower() for name in head]
+    if not set("xywh") & set(names):
+        return None
+    pictures = [names.index(name) for name in ("picture", "frame") if name in names]
+    if not pictures or not set("xywh") <= set(names):
+        raise DataError(
+            f"{path}, line 1: names the columns {', '.join(names)}; expected picture (or frame) "
+            f"and x, y, w, h among them"
+        )
+    return [pictures[0], *(names.index(name) for name in "xywh")]
 
 
 def _box_of_line(path: Path, number: int, line: str) -> list[float]:

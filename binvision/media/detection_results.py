@@ -77,7 +77,7 @@ def _cells(result: PictureResult[FoundObject]) -> list[Sequence[Any]]:
 
 
 def _records(result: PictureResult[FoundObject]) -> list[dict[str, Any]]:
-    height, width = result.size_hw
+    height, width = result.image.shape[:2]
     objects = [
         {"class": found.name, "score": round(found.score, 4), "box_xywh": _rounded(found.box_xywh)}
         for found in result.objects

@@ -1,9 +1,9 @@
-"""Boxes on pictures: solid while the target is held, dashed while it is lost, with its score."""
+"""Marks on pictures: boxes, solid while a target is held and dashed while it is lost, or points."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from binvision.media.boxes import BoxXYWH
 
-__all__ = ["Mark", "annotate"]
+__all__ = ["Mark", "Outline", "annotate"]
 
 Point = tuple[int, int]
 
@@ -30,6 +30,21 @@ _SHIFT = 3  # OpenCV draws at 1/8 pixel with this many fractional bits
 
 
 @dataclass(frozen=True)
+class Outline:
+    """Points, and the lines between them.
+
+    Attributes:
+        points: (P, 2), x and y in pixels, counted from 0.
+        lines: Polylines, as indices of points.
+        certain: (P,) bool. A point that is not certain is drawn hollow, without its lines.
+    """
+
+    points: NDArray[np.floating]
+    lines: Sequence[Sequence[int]]
+    certain: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
 class Mark:
     """What to draw for one target.
 
@@ -40,6 +55,7 @@ class Mark:
         lost: Draw the box dashed.
         colour: Which colour of the palette; any whole number.
         dashed: Draw the box dashed, without a word of being lost.
+        outline: Drawn in place of the box.
     """
 
     box_xywh: BoxXYWH
@@ -48,6 +64,7 @@ class Mark:
     lost: bool = False
     colour: int = 0
     dashed: bool = False
+    outline: Outline | None = field(default=None, compare=False)
 
 
 def annotate(
@@ -64,7 +81,10 @@ def annotate(
     scale = max(0.5, min(canvas.shape[:2]) / 480)
     for mark in marks:
         colour = _COLOURS[mark.colour % len(_COLOURS)]
-        _draw_box(canvas, mark, colour, max(1, round(2 * scale)))
+        if mark.outline:
+            _draw_outline(canvas, mark.outline, max(mark.box_xywh[2:]), colour, scale)
+        else:
+            _draw_box(canvas, mark, colour, max(1, round(2 * scale)))
         _draw_plate(canvas, mark, colour, scale)
     if caption:
         _draw_text(canvas, caption, (round(10 * scale), canvas.shape[0] - round(10 * scale)), scale)
@@ -87,6 +107,38 @@ def _draw_box(
     for ink, thickness in ((_SHADE, width + 2), (colour, width)):
         for start, end in sides:
             cv2.line(canvas, _fixed(start), _fixed(end), ink, thickness, cv2.LINE_AA, _SHIFT)
+
+
+def _draw_outline(
+    canvas: NDArray[np.uint8],
+    outline: Outline,
+    side: float,
+    colour: tuple[int, int, int],
+    scale: float,
+) -> None:
+    """Draw lines, then points on top; both thinner where ``side`` is small, so that it is seen."""
+    # Where many points share a small side, their dots would run into each other.
+    radius = min(max(side / (14 * len(outline.points) ** 0.5), 1.0), 3.5 * scale)
+    width = max(1, round(radius * 0.7))
+    # What lies far outside is not seen, but OpenCV's fixed point would overflow.
+    reach = max(canvas.shape[:2])
+    points = [_fixed((x, y)) for x, y in np.clip(outline.points, -reach, 2 * reach).tolist()]
+    pieces = [
+        (points[start], points[end])
+        for line in outline.lines
+        for start, end in zip(line, line[1:], strict=False)
+        if outline.certain[start] and outline.certain[end]
+    ]
+    inks = [(_SHADE, width + 2), (colour, width)]
+    for ink, thickness in inks if width > 1 else inks[1:]:
+        for start, end in pieces:
+            cv2.line(canvas, start, end, ink, thickness, cv2.LINE_AA, _SHIFT)
+    for point, certain in zip(points, outline.certain.tolist(), strict=True):
+        length = round(radius * 2**_SHIFT)
+        if certain:
+            cv2.circle(canvas, point, length, _PAPER, cv2.FILLED, cv2.LINE_AA, _SHIFT)
+        else:
+            cv2.circle(canvas, point, length, colour, 1, cv2.LINE_AA, _SHIFT)
 
 
 def _dashes(

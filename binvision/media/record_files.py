@@ -10,9 +10,12 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from binvision.errors import UsageError
 from binvision.media.files import PendingFile
@@ -31,13 +34,13 @@ class PictureResult(Generic[Found_co]):
     Attributes:
         picture: Its name; of a video the number of the frame, from 0.
         identifier: What COCO's annotations would call it.
-        size_hw: Height and width, pixels.
+        image: The picture itself, (H, W, 3) uint8, BGR.
         objects: The most certain first.
     """
 
     picture: int | str
     identifier: int | str
-    size_hw: tuple[int, int]
+    image: NDArray[np.uint8] = field(compare=False)
     objects: Sequence[Found_co]
 
 

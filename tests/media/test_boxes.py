@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from binvision.errors import BoxError, DataError
-from binvision.media.boxes import overlaps, parse_box, read_boxes
+from binvision.media.boxes import overlaps, parse_box, read_boxes, read_picture_boxes
 
 
 @pytest.mark.parametrize(
@@ -99,3 +99,49 @@ def test_overlap_counts_pixels(first: tuple, second: tuple) -> None:
         plane[y : y + h, x : x + w] = True
     expected = (covered[0] & covered[1]).sum() / (covered[0] | covered[1]).sum()
     assert overlaps([first], [second])[0] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a.jpg,1,2,3,4\n\na.jpg, 5,6,7.5,8\n7,0,0,1,1\n",
+        "frame,x,y,w,h\na.jpg,1,2,3,4\na.jpg,5,6,7.5,8\n7,0,0,1,1\n",
+        "picture,class,score,x,y,w,h\n"
+        'a.jpg,face,0.9,1,2,3,4\na.jpg,"b, c",0.8,5,6,7.5,8\n7,face,0.7,0,0,1,1\n',
+        "\ufeffH,W,y,x,Picture\n4,3,2,1,a.jpg\n8,7.5,6,5,a.jpg\n1,1,0,0,7\n",
+    ],
+)
+def test_boxes_of_pictures_with_and_without_a_head(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "boxes.csv"
+    path.write_text(text, encoding="utf-8")
+    assert read_picture_boxes(path) == {
+        "a.jpg": [(1.0, 2.0, 3.0, 4.0), (5.0, 6.0, 7.5, 8.0)],
+        "7": [(0.0, 0.0, 1.0, 1.0)],
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a.jpg,1,2,3,4\na.jpg,1,2,3\n", "line 2: expected a picture or frame and its box"),
+        ("a.jpg,1,2,3,4,5\n", "line 1: expected a picture or frame and its box"),
+        ("a.jpg,1,2,3,four\n", "found 'a.jpg,1,2,3,four'"),
+        ("picture,x,y,w,h\na.jpg,1,2,3\n", "line 2: expected a picture or frame and its box"),
+        ("a.jpg,1,2,0,4\n", r"line 1: a box without area \(1,2,0,4\)"),
+        ("a.jpg,1,2,nan,4\n", "a box without area"),
+        ("name,x,y,w,h\n", "line 1: names the columns name, x, y, w, h; expected picture"),
+        ("picture,x,y\n", "line 1: names the columns picture, x, y; expected picture"),
+        ("picture,x,y,w,h\n", "holds no box; expected picture,x,y,w,h a line"),
+        ("", "holds no box"),
+    ],
+)
+def test_wrong_boxes_of_pictures_name_the_line(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "boxes.csv"
+    path.write_text(text)
+    with pytest.raises(DataError, match=message):
+        read_picture_boxes(path)
+
+
+def test_boxes_of_pictures_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="boxes cannot be read"):
+        read_picture_boxes(tmp_path / "none.csv")

@@ -6,6 +6,7 @@ import csv
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from binvision.errors import SinkError, UsageError
@@ -14,11 +15,11 @@ from binvision.media.record_files import PictureResult
 
 RESULTS = [
     PictureResult(
-        'a "b", c.jpg', 7, (48, 64),
+        'a "b", c.jpg', 7, np.zeros((48, 64, 3), np.uint8),
         [FoundObject((1.0, 2.5, 30.126, 4.0), 0.87654321, 1, "bus, red"),
          FoundObject((0.0, 0.0, 5.0, 5.0), 0.5, 0, "car")],
     ),
-    PictureResult("empty.jpg", 8, (10, 20), []),
+    PictureResult("empty.jpg", 8, np.zeros((10, 20, 3), np.uint8), []),
 ]  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from binvision.media import Mark, annotate
+from binvision.media.drawing import Mark, Outline, annotate
 
 GREY = np.full((240, 320, 3), 128, np.uint8)
 GREEN = np.array([80, 220, 120])
@@ -82,3 +82,38 @@ def test_targets_have_colours_of_their_own() -> None:
     marks = [Mark((20 + 50 * i, 60, 30, 30), colour=i) for i in range(6)]
     frame = annotate(GREY, marks)
     assert len({tuple(frame[75, 20 + 50 * i].tolist()) for i in range(6)}) == 6
+
+
+def square(certain: list[bool], offset: float = 0.0) -> Mark:
+    """A ring through four corners of 80 pixels."""
+    corners = np.array([[50, 60], [130, 60], [130, 140], [50, 140]], float) + offset
+    outline = Outline(corners, [(0, 1, 2, 3, 0)], np.array(certain))
+    return Mark((50, 60, 80, 80), outline=outline)
+
+
+def test_an_outline_has_lines_and_points_and_no_box() -> None:
+    drawn = annotate(GREY, [square([True] * 4)])
+    assert coloured(drawn)[60, 60:121].all()
+    for x, y in [(50, 60), (130, 60), (130, 140), (50, 140)]:
+        assert drawn[y, x].min() > 200
+    assert (drawn[70:131, 60:121] == 128).all()
+
+
+def test_points_that_are_not_certain_are_hollow_and_have_no_lines() -> None:
+    drawn = annotate(GREY, [square([True, True, True, False])])
+    assert coloured(drawn)[60, 60:121].all() and coloured(drawn)[70:131, 130].all()
+    assert not coloured(drawn)[140, 60:121].any() and not coloured(drawn)[70:131, 50].any()
+    assert (drawn[140, 50] == 128).all()
+    assert (drawn[130:151, 40:61] != 128).any()
+
+
+def test_small_outlines_have_fine_dots() -> None:
+    """Where points lie close together, what they are on is still seen."""
+    points = np.stack(np.meshgrid(np.arange(9.0), np.arange(8.0)), -1).reshape(-1, 2) * 6 + 100
+    mark = Mark((100, 100, 48, 42), outline=Outline(points, [], np.ones(72, bool)))
+    drawn = annotate(GREY, [mark])[98:145, 98:151]
+    assert 0.02 < (drawn > 200).mean() < (drawn != 128).mean() < 0.4
+
+
+def test_an_outline_far_outside_is_not_drawn() -> None:
+    np.testing.assert_array_equal(annotate(GREY, [square([True] * 4, 1e8)]), GREY)
