@@ -155,8 +155,9 @@ def to_picture(points: ArrayLike, matrix: Matrix) -> NDArray[np.float32]:
 def _range(places: NDArray[np.float32], end: int, factor: int) -> tuple[int, int]:
     """Pixels along one side that hold the places and what is interpolated, clipped to 0..end.
 
-    Their number is a multiple of ``factor`` where the picture goes on that far.
+    Runs of ``factor`` pixels, each around a pixel of the crop where that is turned by nothing, as
+    far as the picture goes.
     """
-    start = max(0, math.floor(places.min()) - factor)
+    start = max(0, round(float(places.min()) - (factor - 1) / 2) - factor)
     stop = math.ceil(places.max()) + 1 + factor
     return start, min(end, start + math.ceil((stop - start) / factor) * factor)
