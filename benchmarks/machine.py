@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from binvision import kernels
-from binvision.trackers.evaluation.report import machine
+from binvision.runtime.host import machine
 
 __all__ = ["describe"]
 

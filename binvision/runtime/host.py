@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import platform
 from pathlib import Path
 
-__all__ = ["cpu_name"]
+__all__ = ["cpu_name", "machine"]
 
 
 def cpu_name() -> str:
@@ -16,3 +17,17 @@ def cpu_name() -> str:
         return platform.processor() or platform.machine()
     names = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
     return next(names, platform.machine())
+
+
+def machine() -> dict[str, str]:
+    """CPU and library versions, as reports have them."""
+    import cv2
+    import numpy as np
+
+    return {
+        "cpu": cpu_name(),
+        "cores": str(os.cpu_count()),
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "opencv": cv2.__version__,
+    }

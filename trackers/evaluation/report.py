@@ -7,25 +7,20 @@ attributes, skipped sequences and averages over frames to format 1.
 from __future__ import annotations
 
 import json
-import os
-import platform
 from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
 
-import cv2
-import numpy as np
-
 from binvision.errors import DataError
-from binvision.runtime.host import cpu_name
+from binvision.media.records import decode
+from binvision.runtime.host import machine
 from binvision.trackers.evaluation.benchmarks import BENCHMARKS
 from binvision.trackers.evaluation.campaign import Campaign, Tracks
-from binvision.trackers.evaluation.decoding import decode
 from binvision.trackers.evaluation.rules import OVERLAP_FIGURES, PLOT_FIGURES, Rules, rules_for
 from binvision.trackers.evaluation.scores import TrackerScores, TrackScores
 from binvision.trackers.evaluation.scoring import score_campaign
 
-__all__ = ["FORMAT", "Report", "SequenceFacts", "Skipped", "machine", "make_report", "read_report"]
+__all__ = ["FORMAT", "Report", "SequenceFacts", "Skipped", "make_report", "read_report"]
 
 FORMAT = 2
 
@@ -162,17 +157,6 @@ def read_report(path: Path) -> Report:
     report = decode(Report, document, str(path))
     _check(report, path)
     return report
-
-
-def machine() -> dict[str, str]:
-    """CPU and library versions; a figure without its machine is a rumour."""
-    return {
-        "cpu": cpu_name(),
-        "cores": str(os.cpu_count()),
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "opencv": cv2.__version__,
-    }
 
 
 def _check(report: Report, path: Path) -> None:
