@@ -22,6 +22,7 @@ from binvision.cli import (
     demo,
     detect,
     eval_detectors,
+    eval_landmarks,
     eval_trackers,
     export,
     info,
@@ -115,11 +116,12 @@ _demo_app.command("track", epilog=_EXIT_CODES)(_command(demo.track))
 app.add_typer(_demo_app, name="demo")
 
 _eval_app = typer.Typer(
-    no_args_is_help=True, help="Measure detectors and trackers on annotated data."
+    no_args_is_help=True, help="Measure what finds objects, points and targets on annotated data."
 )
 _EVAL_COMMANDS: dict[str, Callable[..., None]] = {
     "coco": eval_detectors.coco,
     "fddb": eval_detectors.fddb,
+    **{name: eval_landmarks.command(name) for name in eval_landmarks.BENCHMARKS},
     **{name: eval_trackers.command(name) for name in eval_trackers.BENCHMARKS},
 }
 for _name, _function in _EVAL_COMMANDS.items():

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from binvision.cli.terminal import FrameProgress, note
+from binvision.cli.terminal import FrameProgress, note, note_problems
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from binvision.detectors.evaluation.report import Report
 
 __all__ = ["coco", "fddb"]
-
-_PROBLEMS_SHOWN = 5
 
 
 class _Part(str, Enum):
@@ -151,7 +149,7 @@ def _evaluate(
     from binvision.detectors.evaluation.report import make_report
     from binvision.detectors.evaluation.run import check_classes
 
-    _note_problems(data)
+    note_problems(data.problems)
     entrant = enter(model, score=score, threads=threads)
     check_classes(entrant, data)
     findings = _find(entrant, data, out)
@@ -223,13 +221,6 @@ def _print(report: Report, as_json: bool) -> None:
         print_table(tables.fddb_table(report))
     print_table(tables.numbers_table(report))
     print_table(tables.class_table(report))
-
-
-def _note_problems(data: DetectionSet) -> None:
-    for problem in data.problems[:_PROBLEMS_SHOWN]:
-        note(f"note: {problem}")
-    if len(data.problems) > _PROBLEMS_SHOWN:
-        note(f"note: and {len(data.problems) - _PROBLEMS_SHOWN} more; report.json has all")
 
 
 def _check_libraries(*packages: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -11,14 +12,23 @@ import typer
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-__all__ = ["FrameProgress", "frame_bar", "note"]
+__all__ = ["FrameProgress", "frame_bar", "note", "note_problems"]
 
 _REFRESH_S = 0.1
+_PROBLEMS_SHOWN = 5
 
 
 def note(text: str) -> None:
     """Tell the user something that is not a result."""
     typer.echo(text, err=True)
+
+
+def note_problems(problems: Sequence[str]) -> None:
+    """Tell the user the first of what is wrong with the data of an evaluation."""
+    for problem in problems[:_PROBLEMS_SHOWN]:
+        note(f"note: {problem}")
+    if len(problems) > _PROBLEMS_SHOWN:
+        note(f"note: and {len(problems) - _PROBLEMS_SHOWN} more; report.json has all")
 
 
 def frame_bar(unit: str) -> Progress:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import fields, is_dataclass
 from functools import lru_cache
+from types import UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from binvision.errors import DataError
@@ -19,7 +20,7 @@ def decode(kind: type[T], value: object, where: str) -> T:
 
     Args:
         kind: A dataclass of dataclasses, ``str``, ``int``, ``float``, ``dict[str, ...]``,
-            ``tuple[..., ...]`` and ``object``.
+            ``tuple[..., ...]``, ``... | None`` and ``object``.
         value: The parsed JSON.
         where: Name of the document, for messages.
 
@@ -40,6 +41,9 @@ def _decode(kind: Any, value: Any, where: str) -> Any:
         inner = get_args(kind)[1]
         content = _expect(dict, value, where)
         return {key: _decode(inner, item, f"{where}: {key}") for key, item in content.items()}
+    if origin is UnionType:
+        (inner,) = (choice for choice in get_args(kind) if choice is not type(None))
+        return None if value is None else _decode(inner, value, where)
     if origin is tuple:
         return _several(get_args(kind), _expect(list, value, where), where)
     if kind is float:

@@ -1,0 +1,1 @@
+"""Measuring how well points are found: benchmarks, their metrics, reports."""
