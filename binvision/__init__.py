@@ -9,6 +9,9 @@
     detector = binvision.Detector("bin-face")
     found = detector(picture)
 
+    aligner = binvision.FaceAligner("hpm-face68")
+    faces = aligner(picture)
+
 Importing this package loads nothing else: each name below is fetched when it is first used, so
 a program pays for NumPy, Numba and OpenCV only when it works, and never for PyTorch.
 """
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
         UsageError,
         WorkerError,
     )
+    from binvision.landmarks import Face, FaceAligner, Person, PoseEstimator
     from binvision.trackers import MultiTracker, Target, Tracker, TrackResult
 
 __version__ = "0.1.0"
@@ -50,6 +54,8 @@ __all__ = [
     "Detections",
     "Detector",
     "ExportError",
+    "Face",
+    "FaceAligner",
     "FrameError",
     "MediaError",
     "MissingExtraError",
@@ -57,6 +63,8 @@ __all__ = [
     "ModelFileError",
     "ModelTaskError",
     "MultiTracker",
+    "Person",
+    "PoseEstimator",
     "SinkError",
     "SourceError",
     "Target",
@@ -71,7 +79,11 @@ __all__ = [
 _HOMES = {
     "Detections": "binvision.detectors",
     "Detector": "binvision.detectors",
+    "Face": "binvision.landmarks",
+    "FaceAligner": "binvision.landmarks",
     "MultiTracker": "binvision.trackers",
+    "Person": "binvision.landmarks",
+    "PoseEstimator": "binvision.landmarks",
     "Target": "binvision.trackers",
     "TrackResult": "binvision.trackers",
     "Tracker": "binvision.trackers",

@@ -28,10 +28,11 @@ from binvision.landmarks.crop import (
 from binvision.landmarks.decoding import Decoder
 from binvision.landmarks.network import Network, PackedNetwork
 from binvision.landmarks.schemes import SCHEMES
+from binvision.landmarks.timings import StageTimings
 from binvision.media.boxes import BoxXYWH
 from binvision.media.images import check_frame
 
-__all__ = ["PointEstimator", "Points", "StageTimings"]
+__all__ = ["PointEstimator", "Points"]
 
 _LEAST_SIDE = 1.0  # of a box, pixels
 _FARTHEST = 1e6  # of a box's edges from the picture's origin, pixels
@@ -54,23 +55,6 @@ class Points:
     def score(self) -> float:
         """Mean confidence of the points."""
         return float(self.confidences.mean())
-
-
-@dataclass
-class StageTimings:
-    """Seconds spent since the estimator was made, by stage.
-
-    Attributes:
-        crop: Cutting and scaling.
-        network: The heat maps.
-        post: Points from the maps.
-        crops: Number of crops.
-    """
-
-    crop: float = 0.0
-    network: float = 0.0
-    post: float = 0.0
-    crops: int = 0
 
 
 class PointEstimator:
