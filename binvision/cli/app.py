@@ -42,6 +42,7 @@ _EXTRA_OF_PACKAGE = {
     "tensorboard": "train",
     "distributed": "cluster",
     "got10k": "eval",
+    "h5py": "eval",
     "matplotlib": "eval",
     "pycocotools": "eval",
     "scipy": "eval",

@@ -34,35 +34,58 @@ class _Words:
     root: str
 
 
-_NME = "NME, AUC and failures"
+_NME = "NME, AUC, failures"
 
 # The names of `evaluation.benchmarks.BENCHMARKS`.
 BENCHMARKS = {
     "300w": _Words(
         _NME,
-        "300-W: 68 points; common, challenging and full set",
+        "300-W, 68 points: the common, challenging and full set",
         "folder with helen/testset, lfpw/testset and ibug; or any folder of pictures with .pts",
     ),
+    "aflw": _Words(
+        _NME, "AFLW, 19 points: full and frontal set", "folder with AFLWinfo_release.mat"
+    ),
+    "aflw_pifa": _Words(
+        _NME, "AFLW-PIFA, 34 points: all, and the visible ones", "folder with Landmark.mat"
+    ),
+    "aflw2000": _Words(
+        _NME, "AFLW2000-3D, 68 points: by yaw", "folder of pictures with a .mat each"
+    ),
+    "cofw": _Words(_NME, "COFW, 29 points", "folder with COFW_test_color.mat"),
+    "wflw": _Words(
+        _NME,
+        "WFLW, 98 points: all, and by what makes faces hard",
+        "folder with WFLW_annotations and WFLW_images",
+    ),
     "ytf68": _Words(_NME, "an archive of faces with 68 points", "the .npz"),
+    "mpii": _Words(
+        "PCKh@0.5 by joint",
+        "MPII, 16 joints",
+        "folder with annot/valid.json or mpii_human_pose_v1_u12_1.mat, and images; or a list",
+    ),
+    "coco_keypoints": _Words(
+        "COCO's ten numbers", "COCO, 17 joints", "folder with annotations and val2017; or a JSON"
+    ),
     "pck": _Words(
-        "PCK@0.2 of the torso and PCKh-like, by joint",
-        "people with joints, as in LSP",
-        "COCO keypoint JSON",
+        "PCK@0.2 of the torso, PCKh-like of neck to head",
+        "people with joints in COCO's JSON, as LSP",
+        "the JSON",
     ),
 }
 
 
 def evaluate(
     benchmark: str,
-    root: Annotated[Path, typer.Argument(metavar="ROOT", help="Replaced by `command`.")],
+    root: Annotated[Path, typer.Argument(metavar="ROOT", help="The data, as said above.")],
     model: Annotated[str, typer.Option(help="Shipped model, packed file or .pth checkpoint.")],
     boxes: Annotated[
         str | None,
         typer.Option(
-            metavar="points|set|detector|FILE",
+            metavar="points, set, detector or FILE",
             help="Where the box of a subject comes from: its true points; the set; the detector "
-            "that the model names; a CSV with columns picture, x, y, w, h of such a detector. "
-            "Default: as the benchmark has it.",
+            "that the model names; what 'binvision detect --results FILE.csv' wrote. "
+            "Default: set for mpii and coco_keypoints, points for the others.",
         ),
     ] = None,
     box_noise: Annotated[
@@ -129,13 +152,11 @@ def command(benchmark: str) -> Callable[..., None]:
 
     words = BENCHMARKS[benchmark]
     signature = inspect.signature(evaluate, eval_str=True)
-    parameters = [value for name, value in signature.parameters.items() if name != "benchmark"]
-    argument = typer.Argument(metavar="ROOT", help=f"{words.root[0].upper()}{words.root[1:]}.")
-    parameters[0] = parameters[0].replace(annotation=Annotated[Path, argument])
-    run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
-    run.__annotations__ = {value.name: value.annotation for value in parameters}
+    options = [value for name, value in signature.parameters.items() if name != "benchmark"]
+    run.__signature__ = signature.replace(parameters=options)  # type: ignore[attr-defined]
+    run.__annotations__ = {value.name: value.annotation for value in options}
     run.__doc__ = (
-        f"Measure points on {words.subject}: {words.figures}.\n\n"
+        f"Measure points on {words.subject}: {words.figures}. ROOT: {words.root}.\n\n"
         f"Example: binvision eval {benchmark} ROOT --model MODEL --out results"
     )
     return run

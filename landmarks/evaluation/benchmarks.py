@@ -8,12 +8,18 @@ from pathlib import Path
 
 from binvision.landmarks.annotations import read_point_set
 from binvision.landmarks.evaluation import lengths
-from binvision.landmarks.evaluation.entrant import POINTS
-from binvision.landmarks.evaluation.nme import Group, NmeRules, nme_scores
+from binvision.landmarks.evaluation.entrant import POINTS, SET
+from binvision.landmarks.evaluation.nme import HIDDEN, VISIBLE, Group, NmeRules, nme_scores
+from binvision.landmarks.evaluation.oks import oks_scores, read_coco_people
 from binvision.landmarks.evaluation.pck import PckRules, pck_scores
 from binvision.landmarks.evaluation.scores import Finding, Scores
+from binvision.landmarks.formats.aflw import FRONTAL, read_aflw_pifa_test, read_aflw_test
+from binvision.landmarks.formats.aflw2000 import YAWS, read_aflw2000
+from binvision.landmarks.formats.cofw import read_cofw_test
+from binvision.landmarks.formats.mpii import read_mpii
 from binvision.landmarks.formats.points import PointSet
 from binvision.landmarks.formats.three_hundred_w import CHALLENGING, COMMON, read_300w_test
+from binvision.landmarks.formats.wflw import ATTRIBUTES, read_wflw_test
 
 __all__ = ["BENCHMARKS", "Benchmark"]
 
@@ -64,6 +70,48 @@ BENCHMARKS = {
         read_point_set,
         _nme(lengths.BOX, *_OF_EYES, limit=0.08),
     ),
+    "aflw": Benchmark(
+        "AFLW, 19 points",
+        read_aflw_test,
+        _nme(lengths.SET_BOX, lengths.BOX, limit=0.07, groups=[Group("frontal", FRONTAL)]),
+    ),
+    "aflw_pifa": Benchmark(
+        "AFLW-PIFA, 34 points",
+        read_aflw_pifa_test,
+        _nme(lengths.SET_BOX, limit=0.07, groups=[Group("visible points", points=VISIBLE)]),
+    ),
+    "aflw2000": Benchmark(
+        "AFLW2000-3D, 68 points",
+        read_aflw2000,
+        _nme(
+            lengths.BOX,
+            limit=0.07,
+            groups=[Group(name, name) for name in YAWS],
+            balanced="mean of the three",
+        ),
+    ),
+    "cofw": Benchmark(
+        "COFW, 29 points",
+        read_cofw_test,
+        _nme(
+            lengths.INTER_PUPIL,
+            lengths.INTER_OCULAR,
+            limit=0.1,
+            groups=[Group("visible points", points=VISIBLE), Group("hidden points", points=HIDDEN)],
+        ),
+    ),
+    "wflw": Benchmark(
+        "WFLW, 98 points",
+        read_wflw_test,
+        _nme(lengths.INTER_OCULAR, limit=0.1, groups=[Group(name, name) for name in ATTRIBUTES]),
+    ),
+    "mpii": Benchmark(
+        "MPII",
+        read_mpii,
+        _pck((lengths.HEAD_BOX, (0.5, 0.1)), (lengths.HEAD_SEGMENT, (0.5,))),
+        boxes=SET,
+    ),
+    "coco_keypoints": Benchmark("COCO keypoints", read_coco_people, oks_scores, boxes=SET),
     "pck": Benchmark(
         "joints",
         read_point_set,

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from binvision.landmarks.formats.points import PointPicture
+from binvision.landmarks.formats.points import HEAD_BOX, SET_BOX, PointPicture
 from binvision.landmarks.schemes import Scheme
 
 __all__ = ["BOX", "HEAD_BOX", "HEAD_SEGMENT", "INTER_OCULAR", "INTER_PUPIL", "SET_BOX", "TORSO"]
@@ -20,8 +20,6 @@ __all__ += ["length_of", "lengths_of"]
 INTER_OCULAR = "inter-ocular"  # outer eye corners
 INTER_PUPIL = "inter-pupil"  # pupils, or the means of the eyes' points
 BOX = "box"  # square root of the area of the tight box of the points
-SET_BOX = "set's box"  # the same of the box that the set gives
-HEAD_BOX = "head box"  # .6 times the diagonal of the head's box that MPII gives
 HEAD_SEGMENT = "head"  # from the neck to the top of the head
 TORSO = "torso"  # from the left shoulder to the right hip
 

@@ -18,6 +18,7 @@ from binvision.detectors.formats.coco import read_coco_document, usual_folders
 from binvision.detectors.formats.written import find_picture
 from binvision.errors import DataError
 from binvision.landmarks.formats.points import (
+    SET_BOX,
     PointPicture,
     PointSet,
     checked_set,
@@ -31,7 +32,7 @@ __all__ = ["read_coco_points"]
 _HIDDEN, _VISIBLE = 1, 2  # values of v
 
 
-def read_coco_points(path: Path, images: Path | None = None) -> PointSet:
+def read_coco_points(path: Path, images: Path | None = None, *, least: int = 2) -> PointSet:
     """Read a COCO keypoint JSON.
 
     Subjects without a labelled point and crowds are not asked for. Where no point of the file has
@@ -41,6 +42,7 @@ def read_coco_points(path: Path, images: Path | None = None) -> PointSet:
         path: The file.
         images: Folder of the pictures; None looks where they usually lie: in a folder of the
             file's name, in ``images``, or beside the file.
+        least: Labelled points that a subject must have; where it is not 1, they span an area.
 
     Raises:
         DataError: The file is damaged, its points are of no known kind, or none can be used.
@@ -83,9 +85,11 @@ def read_coco_points(path: Path, images: Path | None = None) -> PointSet:
                 visible=flags >= (_VISIBLE if has_visible else _HIDDEN),
                 read=partial(read_image, picture),
                 box_xywh=_box(row.get("bbox")),
+                lengths=_lengths(row),
+                picture_id=number,
             )
         )
-    return checked_set(path, scheme, pictures, problems)
+    return checked_set(path, scheme, pictures, problems, least=least)
 
 
 def _scheme(
@@ -116,6 +120,12 @@ def _array(value: object, count: int) -> NDArray[np.float64] | None:
     except (ValueError, TypeError):
         return None
     return array if np.isfinite(array).all() else None
+
+
+def _lengths(row: dict[str, Any]) -> dict[str, float]:
+    """What copies of AFLW in this format give to divide errors by."""
+    size = row.get("box_size")
+    return {SET_BOX: float(size)} if isinstance(size, int | float) else {}
 
 
 def _box(value: object) -> NDArray[np.float32] | None:

@@ -13,7 +13,11 @@ from numpy.typing import NDArray
 from binvision.errors import DataError
 from binvision.landmarks.schemes import SCHEMES, Scheme
 
-__all__ = ["PointPicture", "PointSet", "checked_set", "scheme_of_size"]
+__all__ = ["HEAD_BOX", "SET_BOX", "PointPicture", "PointSet", "checked_set", "scheme_of_size"]
+
+# Names of lengths that sets give:
+SET_BOX = "set's box"  # square root of the area of the set's box of a face
+HEAD_BOX = "head box"  # .6 times the diagonal of the head's box that MPII gives
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,7 @@ class PointPicture:
         box_xywh: (4,) float32, the set's own box of the subject; None where it has none.
         lengths: Pixels by which the set itself says to divide errors, by name.
         subset: Part of the set that the picture belongs to; several are separated by commas.
+        picture_id: What results in the set's own format call the picture, where there is one.
     """
 
     name: str
@@ -38,6 +43,7 @@ class PointPicture:
     box_xywh: NDArray[np.float32] | None = None
     lengths: Mapping[str, float] = field(default_factory=dict)
     subset: str = ""
+    picture_id: int | str | None = None
 
 
 @dataclass(frozen=True)
@@ -78,6 +84,7 @@ def checked_set(
     problems: Sequence[str] = (),
     *,
     name: str = "",
+    least: int = 2,
 ) -> PointSet:
     """Leave out what cannot be used and make names unique.
 
@@ -87,6 +94,7 @@ def checked_set(
         pictures: As they were read.
         problems: What had to be left out before.
         name: Of the set; that of the path if empty.
+        least: Labelled points that a subject must have; where it is not 1, they span an area.
 
     Raises:
         DataError: Nothing is left.
@@ -94,7 +102,7 @@ def checked_set(
     found = list(problems)
     kept = []
     for picture in pictures:
-        if _spans_area(picture.points):
+        if _spans_area(picture.points, least):
             kept.append(picture)
         else:
             found.append(f"{path}: {picture.name}: its points are no finite area; remove it")
@@ -108,9 +116,9 @@ def checked_set(
     return PointSet(name or path.stem, scheme, tuple(kept), tuple(found))
 
 
-def _spans_area(points: NDArray[np.float32]) -> bool:
-    """Whether the labelled points are finite and have a width and a height."""
+def _spans_area(points: NDArray[np.float32], least: int) -> bool:
+    """Whether enough points are labelled, all finite, and have a width and a height."""
     labelled = points[~np.isnan(points).any(1)]
-    if len(labelled) < 2 or not np.isfinite(labelled).all():
+    if len(labelled) < least or not np.isfinite(labelled).all():
         return False
-    return bool((labelled.max(0) > labelled.min(0)).all())
+    return least == 1 or bool((labelled.max(0) > labelled.min(0)).all())
