@@ -118,7 +118,7 @@ def _draw_outline(
 ) -> None:
     """Draw lines, then points on top; both thinner where ``side`` is small, so that it is seen."""
     # Where many points share a small side, their dots would run into each other.
-    radius = min(max(side / (14 * len(outline.points) ** 0.5), 1.0), 3.5 * scale)
+    radius = min(max(side / (14 * len(outline.points) ** 0.5), 0.6), 3.5 * scale)
     width = max(1, round(radius * 0.7))
     # What lies far outside is not seen, but OpenCV's fixed point would overflow.
     reach = max(canvas.shape[:2])
