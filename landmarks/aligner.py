@@ -38,6 +38,7 @@ class FaceAligner:
 
     Attributes:
         name: Name of the model.
+        scheme: The convention of its points.
     """
 
     def __init__(
@@ -77,7 +78,7 @@ class FaceAligner:
                 f"{_SCHEME}; 'binvision models' lists what is shipped"
             )
         finder = open_detector(estimator.settings, detector, threads, score_threshold)
-        self.name = estimator.name
+        self.name, self.scheme = estimator.name, estimator.scheme
         self._follower = Follower(
             estimator, finder, smooth=smooth, detect_every=detect_every, most=max_faces
         )
@@ -111,23 +112,28 @@ class FaceAligner:
             for found in self._follower.find(image, boxes)
         ]
 
-    def update(self, frame: NDArray[np.uint8]) -> list[Face]:
+    def update(
+        self, frame: NDArray[np.uint8], boxes: Sequence[Sequence[float]] | None = None
+    ) -> list[Face]:
         """Find the faces of the next frame of a video.
 
         Args:
             frame: (H, W, 3) uint8, BGR. Where its size is another than the last frame's, all
                 faces are looked for anew.
+            boxes: Tight boxes of the points of faces that shall be followed from this frame on,
+                beside those that are. Where there is no detector, nobody else is looked for then.
 
         Returns:
             The faces that are in sight, by identity.
 
         Raises:
             FrameError: The frame has another type or number of channels.
+            BoxError: A box is not finite, has no area, or is far outside the frame.
             ModelError: The output of a network is not finite.
         """
         return [
             Face(found.points, found.confidences, frame.shape[:2], identity)
-            for identity, found in self._follower.update(frame)
+            for identity, found in self._follower.update(frame, boxes)
         ]
 
     def reset(self) -> None:

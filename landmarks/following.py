@@ -106,6 +106,7 @@ class Follower:
         self._followed: list[_Followed] = []
         self._lost: dict[int, _Lost] = {}
         self._since_detection = 0
+        self._are_named = False  # by the caller
         self._size_hw: tuple[int, int] | None = None
 
     def find(
@@ -131,12 +132,16 @@ class Follower:
                     found.append(points)
             return found
 
-    def update(self, frame: NDArray[np.uint8]) -> list[tuple[int, Points]]:
+    def update(
+        self, frame: NDArray[np.uint8], boxes: Sequence[Sequence[float]] | None = None
+    ) -> list[tuple[int, Points]]:
         """Find the subjects of the next frame of a video, with their identities.
 
         Args:
             frame: (H, W, 3) uint8, BGR. Where its size is another than the last frame's,
                 everybody is looked for anew.
+            boxes: Tight boxes of the points of who shall be followed from this frame on, beside
+                those that are. Where there is no detector, nobody else is looked for then.
         """
         check_frame(frame)
         with RestOfTime(self.timings):
@@ -145,9 +150,12 @@ class Follower:
                 self._size_hw = frame.shape[:2]
             lost_one = self._follow(frame)
             self._since_detection += 1
-            if self._detection_is_due(lost_one):
+            if boxes is not None:
+                self._are_named = True
+                self._take_new(frame, boxes, None)
+            elif self._detection_is_due(lost_one):
                 self._since_detection = 0
-                self._take_new(frame)
+                self._take_new(frame, self._detect(frame), self._most)
             for lost in self._lost.values():
                 lost.frames += 1
             self._lost = {k: v for k, v in self._lost.items() if v.frames <= _KEEP_LOST}
@@ -179,16 +187,20 @@ class Follower:
         item.shown = Points(smooth, found.confidences)
 
     def _detection_is_due(self, lost_one: bool) -> bool:
+        if self._detector is None and self._are_named:
+            return False
         if self._most is not None and len(self._followed) >= self._most:
             return False
         every = min(self._every, _SEARCH) if self._lost else self._every
         return not self._followed or lost_one or self._since_detection >= every
 
-    def _take_new(self, frame: NDArray[np.uint8]) -> None:
-        """Look for subjects that are not followed."""
+    def _take_new(
+        self, frame: NDArray[np.uint8], boxes: Iterable[Sequence[float]], most: int | None
+    ) -> None:
+        """Look in boxes for subjects that are not followed."""
         new: list[tuple[Points, BoxXYWH]] = []
-        for box in self._detect(frame):
-            if self._most is not None and len(self._followed) + len(new) >= self._most:
+        for box in boxes:
+            if most is not None and len(self._followed) + len(new) >= most:
                 break
             held = [item.box for item in self._followed] + [other for _, other in new]
             if _covers(held, box):
@@ -254,11 +266,11 @@ def _box(found: Points) -> BoxXYWH:
     return box_of(found.points)
 
 
-def _array(boxes: Sequence[BoxXYWH]) -> NDArray[np.float64]:
+def _array(boxes: Sequence[Sequence[float]]) -> NDArray[np.float64]:
     return np.array(boxes, np.float64).reshape(-1, 4)
 
 
-def _covers(boxes: Iterable[BoxXYWH], box: BoxXYWH) -> bool:
+def _covers(boxes: Iterable[BoxXYWH], box: Sequence[float]) -> bool:
     """Whether one of the boxes and this one are the same subject's."""
     held = _array(list(boxes))
     return bool(len(held)) and bool((covered_parts(_array([box]), held) > _SAME).any())

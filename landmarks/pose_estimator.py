@@ -36,6 +36,7 @@ class PoseEstimator:
 
     Attributes:
         name: Name of the model.
+        scheme: The convention of its points.
     """
 
     def __init__(
@@ -77,7 +78,7 @@ class PoseEstimator:
                 f"lists what is shipped"
             )
         finder = open_detector(estimator.settings, detector, threads, score_threshold)
-        self.name, self._scheme = estimator.name, estimator.scheme
+        self.name, self.scheme = estimator.name, estimator.scheme
         self._follower = Follower(
             estimator, finder, smooth=smooth, detect_every=detect_every, most=max_people
         )
@@ -111,23 +112,28 @@ class PoseEstimator:
             for found in self._follower.find(image, boxes)
         ]
 
-    def update(self, frame: NDArray[np.uint8]) -> list[Person]:
+    def update(
+        self, frame: NDArray[np.uint8], boxes: Sequence[Sequence[float]] | None = None
+    ) -> list[Person]:
         """Find the people of the next frame of a video.
 
         Args:
             frame: (H, W, 3) uint8, BGR. Where its size is another than the last frame's,
                 everybody is looked for anew.
+            boxes: Tight boxes of the points of people that shall be followed from this frame on,
+                beside those that are. Where there is no detector, nobody else is looked for then.
 
         Returns:
             The people that are in sight, by identity.
 
         Raises:
             FrameError: The frame has another type or number of channels.
+            BoxError: A box is not finite, has no area, or is far outside the frame.
             ModelError: The output of a network is not finite.
         """
         return [
             self._person(found, frame.shape[:2], identity)
-            for identity, found in self._follower.update(frame)
+            for identity, found in self._follower.update(frame, boxes)
         ]
 
     def reset(self) -> None:
@@ -135,4 +141,4 @@ class PoseEstimator:
         self._follower.reset()
 
     def _person(self, found: Points, size_hw: tuple[int, int], identity: int | None) -> Person:
-        return Person(found.points, found.confidences, size_hw, identity, scheme=self._scheme)
+        return Person(found.points, found.confidences, size_hw, identity, scheme=self.scheme)

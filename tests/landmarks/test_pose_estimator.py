@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import binvision
-from binvision.errors import FrameError, ModelTaskError
+from binvision.errors import BoxError, FrameError, ModelTaskError
 from binvision.landmarks import PoseEstimator
 from tests.support.landmark_models import chart_points, draw_chart, write_chart_model
 
@@ -53,6 +53,26 @@ def test_a_person_is_followed(model: Path) -> None:
     assert estimator.timings.frames == 20 and estimator.timings.detections == 0
     estimator.reset()
     assert [person.identity for person in estimator.update(picture())] == [2]
+
+
+def test_people_are_followed_from_given_boxes(model: Path) -> None:
+    """Nobody else is looked for, and who is gone is not sought in the whole picture."""
+    left, right = (15.0, 60.0, 80.0, 20.0), (150.0, 60.0, 80.0, 20.0)
+    both = draw_chart(picture(left, (150, 260)), right, 14)
+    estimator = PoseEstimator(model, smooth=False)
+    people = estimator.update(both, boxes=[(20, 58, 80, 20), right])
+    assert [person.identity for person in people] == [1, 2]
+    for frame in (both, both):
+        people = estimator.update(frame)
+        assert [error_of(*pair) < 0.08 for pair in zip(people, (left, right), strict=True)]
+    alone = picture(right, (150, 260))
+    assert [person.identity for person in estimator.update(alone)] == [2]
+    assert estimator.update(np.full((150, 260, 3), 128, np.uint8)) == []
+    assert estimator.update(both) == []
+    people = estimator.update(both, boxes=[left])
+    assert [person.identity for person in people] == [1] and error_of(people[0], left) < 0.08
+    with pytest.raises(BoxError):
+        estimator.update(both, boxes=[(10, 10, 0, 0)])
 
 
 def test_nobody_is_an_empty_list(model: Path) -> None:
