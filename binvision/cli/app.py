@@ -17,6 +17,7 @@ import typer
 
 from binvision import __version__
 from binvision.cli import (
+    align,
     bench,
     compare,
     demo,
@@ -27,6 +28,7 @@ from binvision.cli import (
     export,
     info,
     models,
+    pose,
     track,
     train,
 )
@@ -102,6 +104,8 @@ def _options(
 _COMMANDS: dict[str, Callable[..., None]] = {
     "track": track.track,
     "detect": detect.detect,
+    "align": align.align,
+    "pose": pose.pose,
     "models": models.models,
     "info": info.info,
     "bench": bench.bench,

@@ -12,12 +12,9 @@ from numpy.typing import NDArray
 from binvision.cli.finder import Finder
 from binvision.cli.shots import Shot
 from binvision.media.detection_results import FoundObject
-from binvision.media.drawing import Mark, annotate
+from binvision.media.drawing import Mark, annotate, has_room
 
 __all__ = ["DetectorLooker"]
-
-_FEW = 12  # objects in a picture that all have their names beside them
-_NAMED = 1 / 8  # width of the smallest that has among more, of the picture's shorter side
 
 
 class DetectorLooker:
@@ -46,13 +43,11 @@ class DetectorLooker:
     def annotate(self, image: NDArray[np.uint8], found: Sequence[FoundObject]) -> NDArray[np.uint8]:
         """Draw boxes with names and scores; among many, the small ones have the box alone.
 
-        The names of small objects would hide their neighbours. The least certain come first, so
-        that the others are drawn on top.
+        The least certain come first, so that the others are drawn on top.
         """
-        wide = 0 if len(found) <= _FEW else min(image.shape[:2]) * _NAMED
         marks = [
             Mark(each.box_xywh, each.name, each.score, colour=each.label)
-            if each.box_xywh[2] >= wide
+            if has_room(each.box_xywh, len(found), image.shape[:2])
             else Mark(each.box_xywh, colour=each.label)
             for each in reversed(found)
         ]

@@ -9,16 +9,37 @@ import typer
 
 from binvision.errors import UsageError
 
-__all__ = ["Host", "Json", "Out", "Serve", "Show", "Source", "Threads", "address_of"]
+__all__ = [
+    "DETECT_EVERY",
+    "BoxesFile",
+    "Camera",
+    "DetectEvery",
+    "Host",
+    "Json",
+    "NoSmooth",
+    "Out",
+    "PointResults",
+    "Score",
+    "Serve",
+    "Show",
+    "Source",
+    "SourceOrCamera",
+    "Threads",
+    "address_of",
+    "source_of",
+]
 
+DETECT_EVERY = 30
 _HOST = "127.0.0.1"
+_SOURCE = (
+    "Picture, folder or quoted glob of pictures, video file, index of a camera, or address of a "
+    "stream (rtsp://, http://)."
+)
 
-Source = Annotated[
-    str,
-    typer.Argument(
-        help="Picture, folder or quoted glob of pictures, video file, index of a camera, or "
-        "address of a stream (rtsp://, http://)."
-    ),
+Source = Annotated[str, typer.Argument(help=_SOURCE)]
+SourceOrCamera = Annotated[str | None, typer.Argument(help=_SOURCE)]
+Camera = Annotated[
+    int | None, typer.Option(min=0, metavar="N", help="The camera with this index, as the source.")
 ]
 Out = Annotated[
     Path | None,
@@ -26,6 +47,32 @@ Out = Annotated[
         help="Annotated copy: a folder for pictures, a file for one picture or a video "
         "(.mp4, .mkv, .avi)."
     ),
+]
+PointResults = Annotated[
+    Path | None, typer.Option(help="What was found: .csv (a line for each) or .json.")
+]
+BoxesFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--boxes",
+        help="CSV with picture,x,y,w,h a line (of a video the frame's number), such as 'detect "
+        "--results' writes: look there, and do not detect.",
+    ),
+]
+Score = Annotated[
+    float | None,
+    typer.Option(min=0.0, max=1.0, help="Least score of a detection [default: the detector's]."),
+]
+DetectEvery = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        help="Frames between two looks for new ones, while none that was followed is lost "
+        f"[default: {DETECT_EVERY}].",
+    ),
+]
+NoSmooth = Annotated[
+    bool, typer.Option("--no-smooth", help="Leave the points of a video as each frame gives them.")
 ]
 Show = Annotated[
     bool,
@@ -51,6 +98,20 @@ Host = Annotated[
 ]
 Threads = Annotated[int, typer.Option(min=1, help="Threads of network and scaling.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")]
+
+
+def source_of(source: str | None, camera: int | None) -> str:
+    """The source that the argument or ``--camera`` names.
+
+    Raises:
+        UsageError: There is none, or both.
+    """
+    if (source is None) == (camera is None):
+        raise UsageError(
+            "what shall be looked at? give one SOURCE (a picture, a folder, a video, a stream) or "
+            "--camera N, and not both"
+        )
+    return str(camera) if source is None else source
 
 
 def address_of(serve: int | None, host: str | None) -> tuple[str, int] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -16,7 +16,7 @@ from binvision.cli.shots import Shot
 from binvision.cli.terminal import note
 from binvision.errors import UsageError
 from binvision.media.pictures import PictureFile, picture_place, write_picture
-from binvision.media.record_files import PictureResult, PictureSink
+from binvision.media.record_files import OpenSink, PictureResult, PictureSink
 from binvision.media.stream_server import StreamServer
 from binvision.media.video_sink import VIDEO_SUFFIXES, VideoSink
 from binvision.media.window import PreviewWindow
@@ -35,12 +35,14 @@ class Outputs(Generic[Found]):
         show: Show the run in a window.
         address: Host and port at which the run is served to browsers.
         results: What open the files of what was found, given what they say of the run.
+        pts: Folder where one of them puts copies of the pictures; for the check alone.
     """
 
     out: Path | None = None
     show: bool = False
     address: tuple[str, int] | None = None
-    results: Sequence[Callable[[Mapping[str, Any]], PictureSink[Found]]] = field(default=())
+    results: Sequence[OpenSink[Found]] = ()
+    pts: Path | None = None
 
     @property
     def is_video(self) -> bool:
@@ -66,6 +68,14 @@ class Outputs(Generic[Found]):
                 "--serve shows a video, a camera or a stream while it runs; of pictures, write "
                 "copies with --out FOLDER, or look at them with --show"
             )
+        if self.pts is not None:
+            if pictures is None:
+                raise UsageError(
+                    f"--pts {self.pts}: .pts files stand beside pictures; of a video or camera, "
+                    f"write --results"
+                )
+            for picture in pictures:
+                picture_place(self.pts, picture, alone=False)
         if self.out is None or self.is_video:
             return
         if pictures is None:
@@ -182,8 +192,8 @@ class Writer(Generic[Found]):
                 stack.callback(self._finish_results, results)
 
     def _finish_results(self, results: PictureSink[Found]) -> None:
-        results.close()
-        self._note(results.path)
+        if results.close():
+            self._note(results.path)
 
     def _finish_video(self, video: VideoSink) -> None:
         if video.close():

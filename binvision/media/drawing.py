@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from binvision.media.boxes import BoxXYWH
 
-__all__ = ["Mark", "Outline", "annotate"]
+__all__ = ["Mark", "Outline", "annotate", "has_room"]
 
 Point = tuple[int, int]
 
@@ -26,6 +26,8 @@ _COLOURS = (
 )
 _SHADE = (24, 24, 24)
 _PAPER = (245, 245, 245)
+_FEW = 12  # marks in a picture that all have their names beside them
+_NAMED = 1 / 8  # width of the smallest that has among more, of the picture's shorter side
 _SHIFT = 3  # OpenCV draws at 1/8 pixel with this many fractional bits
 
 
@@ -89,6 +91,14 @@ def annotate(
     if caption:
         _draw_text(canvas, caption, (round(10 * scale), canvas.shape[0] - round(10 * scale)), scale)
     return canvas
+
+
+def has_room(box_xywh: BoxXYWH, count: int, size_hw: tuple[int, int]) -> bool:
+    """Whether a box shall have its name beside it, among ``count`` of a picture.
+
+    Where there are many, the names of small ones would hide their neighbours.
+    """
+    return count <= _FEW or box_xywh[2] >= min(size_hw) * _NAMED
 
 
 def _draw_box(

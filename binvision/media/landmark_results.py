@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -42,7 +43,7 @@ class FoundPoints:
         score: Confidence in 0..1.
         points: (P, 2) float32, x and y in pixels, counted from 0.
         confidences: (P,) float32 in 0..1.
-        measures: Further figures by name.
+        measures: Further figures by name; NaN where they cannot be told.
     """
 
     name: str
@@ -93,7 +94,7 @@ def open_point_results(
         places = [f"{point}_{axis}" for point in columns.points for axis in axes]
         head = ["picture", columns.subject, "score", *_BOX, *columns.measures, *places]
         return TableSink(path, head, lambda result: _lines(result, columns))
-    if suffix == ".json":
+    if suffix == ".json" and not path.name.lower().endswith(".coco.json"):
         head_of_all = json_head({**about, "points": list(columns.points)})
         return JSONSink(path, head_of_all, lambda result: _records(result, columns), "\n]}\n")
     raise not_written(path, SUFFIXES)
@@ -121,14 +122,15 @@ class PointsFolder:
         """
         place = self.path / str(result.picture)
         for found in result.objects:
-            self._named[place.with_suffix("")] += 1
-            number = self._named[place.with_suffix("")]
+            number = self._named[place.with_suffix("")] + 1
             stem = place.stem if number == 1 else f"{place.stem}.{number}"
             write_picture(place.with_name(stem + place.suffix), result.image)
             write_atomically(place.with_name(f"{stem}.pts"), _points_text(found.points))
+            self._named[place.with_suffix("")] = number
 
-    def close(self) -> None:
-        """All of it has been written."""
+    def close(self) -> bool:
+        """Tell whether there was a face; all of it has been written."""
+        return bool(self._named)
 
     def discard(self) -> None:
         """What was written before something else failed is whole, and stays."""
@@ -150,7 +152,7 @@ def _lines(result: PictureResult[FoundPoints], columns: PointColumns) -> list[Se
             [
                 *(result.picture, found.number, f"{found.score:.4f}"),
                 *(f"{value:.2f}" for value in found.box_xywh),
-                *(f"{found.measures[name]:.3f}" for name in columns.measures),
+                *(_text(found.measures[name]) for name in columns.measures),
                 *(value for place in places for value in place),
             ]
         )
@@ -163,7 +165,7 @@ def _records(result: PictureResult[FoundPoints], columns: PointColumns) -> list[
             columns.subject: each.number,
             "score": round(each.score, 4),
             "box_xywh": _rounded(each.box_xywh),
-            **{name: round(each.measures[name], 3) for name in columns.measures},
+            **{name: _number(each.measures[name]) for name in columns.measures},
             "points": [_rounded(point) for point in each.points.tolist()],
             "confidences": [round(value, 3) for value in each.confidences.tolist()],
         }
@@ -176,3 +178,11 @@ def _records(result: PictureResult[FoundPoints], columns: PointColumns) -> list[
 
 def _rounded(values: Sequence[float]) -> list[float]:
     return [round(value, 2) for value in values]
+
+
+def _text(value: float) -> str:
+    return "" if math.isnan(value) else f"{value:.3f}"
+
+
+def _number(value: float) -> float | None:
+    return None if math.isnan(value) else round(value, 3)

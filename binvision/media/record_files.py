@@ -20,7 +20,15 @@ from numpy.typing import NDArray
 from binvision.errors import UsageError
 from binvision.media.files import PendingFile
 
-__all__ = ["JSONSink", "PictureResult", "PictureSink", "TableSink", "json_head", "not_written"]
+__all__ = [
+    "JSONSink",
+    "OpenSink",
+    "PictureResult",
+    "PictureSink",
+    "TableSink",
+    "json_head",
+    "not_written",
+]
 
 Found = TypeVar("Found")
 Found_co = TypeVar("Found_co", covariant=True)
@@ -61,8 +69,11 @@ class PictureSink(Protocol[Found_contra]):
         """
         ...
 
-    def close(self) -> None:
+    def close(self) -> bool:
         """Finish the file and give it its name.
+
+        Returns:
+            Whether there is one now.
 
         Raises:
             SinkError: The end cannot be written.
@@ -72,6 +83,10 @@ class PictureSink(Protocol[Found_contra]):
     def discard(self) -> None:
         """Leave no file behind."""
         ...
+
+
+OpenSink = Callable[[Mapping[str, Any]], PictureSink[Found]]
+"""What opens a sink, given what it shall say of the run: source, model."""
 
 
 class TableSink(Generic[Found]):
@@ -97,9 +112,10 @@ class TableSink(Generic[Found]):
         """Add the lines of a picture."""
         self._write(self._cells_of(result))
 
-    def close(self) -> None:
+    def close(self) -> bool:
         """Finish the file and give it its name."""
         self._file.finish()
+        return True
 
     def discard(self) -> None:
         """Leave no file behind."""
@@ -138,10 +154,11 @@ class JSONSink(Generic[Found]):
             self._file.write(self._separator + json.dumps(record, ensure_ascii=False))
             self._separator = ",\n"
 
-    def close(self) -> None:
+    def close(self) -> bool:
         """Write the end, finish the file and give it its name."""
         self._file.write(self._end)
         self._file.finish()
+        return True
 
     def discard(self) -> None:
         """Leave no file behind."""

@@ -6,6 +6,7 @@ import csv
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -84,7 +85,20 @@ def test_json_has_pictures_without_faces_too(tmp_path: Path, subject: str, plura
     assert empty[plural] == []
 
 
-@pytest.mark.parametrize("name", ["r.txt", "r.coco", "r"])
+def test_what_cannot_be_told_is_empty(tmp_path: Path) -> None:
+    unknown = replace(found(1), measures={"yaw": float("nan")})
+    columns = PointColumns("face", NAMES, ("yaw",))
+    for name in ("r.csv", "r.json"):
+        sink = open_point_results(tmp_path / name, columns, {})
+        sink.write(picture(0, [unknown]))
+        sink.close()
+    (row,) = csv.DictReader((tmp_path / "r.csv").read_text().splitlines())
+    assert row["yaw"] == ""
+    (shown,) = json.loads((tmp_path / "r.json").read_text())["pictures"][0]["faces"]
+    assert shown["yaw"] is None
+
+
+@pytest.mark.parametrize("name", ["r.txt", "r.coco.json", "r"])
 def test_other_kinds_are_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(UsageError, match="results are written as .csv, .json, not"):
         open_point_results(tmp_path / name, PointColumns("face", NAMES), {})
@@ -97,7 +111,10 @@ def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:
 
 def test_points_files_count_from_one(tmp_path: Path) -> None:
     folder = PointsFolder(tmp_path / "points")
+    folder.write(picture("none.png", []))
+    assert not folder.close()
     folder.write(picture("one.png", [found(1)]))
+    assert folder.close()
     text = (tmp_path / "points" / "one.pts").read_text()
     head, body = text.split("{")
     assert head.split() == ["version:", "1", "n_points:", "3"]
@@ -109,8 +126,6 @@ def test_each_face_has_a_picture_of_its_own(tmp_path: Path) -> None:
     folder = PointsFolder(tmp_path)
     folder.write(picture("below/two.png", [found(1), found(2)]))
     folder.write(picture("below/two.jpg", [found(1)]))
-    folder.write(picture("none.png", []))
-    folder.close()
     names = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.*"))
     assert names == [
         *("below/two.2.png", "below/two.2.pts", "below/two.3.jpg", "below/two.3.pts"),

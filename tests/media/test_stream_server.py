@@ -6,15 +6,14 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from http.client import HTTPConnection, HTTPResponse
-from urllib.parse import urlsplit
+from http.client import HTTPResponse
 
-import cv2
 import numpy as np
 import pytest
 
 from binvision.errors import SinkError
 from binvision.media.stream_server import StreamServer
+from tests.support.viewers import ask, next_picture
 
 
 def frame(value: int, size_hw: tuple[int, int] = (24, 32)) -> np.ndarray:
@@ -27,50 +26,39 @@ def server() -> Iterator[StreamServer]:
         yield server
 
 
-def ask(server: StreamServer, path: str) -> HTTPResponse:
-    connection = HTTPConnection(urlsplit(server.address).netloc, timeout=10)
-    connection.request("GET", path)
-    return connection.getresponse()
-
-
 def part(answer: HTTPResponse) -> int:
     """Grey value of the next frame of a stream."""
-    assert answer.readline() == b"--frame\r\n"
-    length = 0
-    while (line := answer.readline()) != b"\r\n":
-        name, _, value = line.decode().partition(": ")
-        length = int(value) if name == "Content-Length" else length
-    picture = cv2.imdecode(np.frombuffer(answer.read(length), np.uint8), cv2.IMREAD_COLOR)
-    assert picture.shape == (24, 32, 3) and answer.readline() == b"\r\n"
+    picture = next_picture(answer)
+    assert picture is not None and picture.shape == (24, 32, 3)
     return int(picture.mean().round())
 
 
 def test_the_page_shows_the_stream(server: StreamServer) -> None:
     assert server.address.startswith("http://127.0.0.1:")
-    answer = ask(server, "/")
+    answer = ask(server.address, "/")
     assert answer.status == 200 and answer.getheader("Content-Type") == "text/html; charset=utf-8"
     assert b'src="stream.mjpg"' in answer.read()
 
 
 def test_other_paths_are_not_there(server: StreamServer) -> None:
     for path in ("/etc/passwd", "/../stream.mjpg", "/favicon.ico"):
-        assert ask(server, path).status == 404
+        assert ask(server.address, path).status == 404
 
 
 def test_a_viewer_gets_the_newest_frame_and_those_after_it(server: StreamServer) -> None:
     server.show(frame(10))
     server.show(frame(50))
-    answer = ask(server, "/stream.mjpg")
+    answer = ask(server.address, "/stream.mjpg")
     assert answer.getheader("Content-Type") == "multipart/x-mixed-replace; boundary=frame"
     assert part(answer) == 50
     server.show(frame(90))
     assert part(answer) == 90
-    assert ask(server, "/frame.jpg").status == 200
+    assert ask(server.address, "/frame.jpg").status == 200
 
 
 def test_several_viewers_see_the_same(server: StreamServer) -> None:
     server.show(frame(10))
-    viewers = [ask(server, "/stream.mjpg") for _ in range(3)]
+    viewers = [ask(server.address, "/stream.mjpg") for _ in range(3)]
     assert [part(viewer) for viewer in viewers] == [10] * 3
     server.show(frame(200))
     assert [part(viewer) for viewer in viewers] == [200] * 3
@@ -86,24 +74,24 @@ def test_a_viewer_that_reads_nothing_holds_nobody_up(server: StreamServer) -> No
         time.sleep(0.002)
     assert time.perf_counter() - started < 5
     server.show(frame(70))
-    assert part(ask(server, "/stream.mjpg")) == 70
+    assert part(ask(server.address, "/stream.mjpg")) == 70
     slow.close()
 
 
 def test_viewers_may_leave(server: StreamServer, capsys: pytest.CaptureFixture[str]) -> None:
     server.show(frame(10))
     for _ in range(3):
-        ask(server, "/stream.mjpg").close()
+        ask(server.address, "/stream.mjpg").close()
         server.show(frame(20))
     time.sleep(0.05)
-    assert part(ask(server, "/stream.mjpg")) == 20
+    assert part(ask(server.address, "/stream.mjpg")) == 20
     assert capsys.readouterr() == ("", "")
 
 
 def test_the_end_ends_streams_and_frees_the_port() -> None:
     with StreamServer(0) as server:
         server.show(frame(10))
-        answer = ask(server, "/stream.mjpg")
+        answer = ask(server.address, "/stream.mjpg")
         part(answer)
         number = port(server)
     assert answer.read() == b""
@@ -113,7 +101,7 @@ def test_the_end_ends_streams_and_frees_the_port() -> None:
 
 def test_a_viewer_before_the_first_frame_waits_for_it(server: StreamServer) -> None:
     threading.Timer(0.1, server.show, (frame(30),)).start()
-    assert part(ask(server, "/stream.mjpg")) == 30
+    assert part(ask(server.address, "/stream.mjpg")) == 30
 
 
 def test_a_port_in_use_is_an_error(server: StreamServer) -> None:

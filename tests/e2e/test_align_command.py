@@ -1,0 +1,170 @@
+"""``binvision align`` in processes of its own: cameras, browsers, Ctrl-C, full disks."""
+
+from __future__ import annotations
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from binvision.media.stream_server import StreamServer
+from tests.support.footage import write_images, write_video
+from tests.support.landmark_scenes import chart_box, gallery, write_models
+from tests.support.patience import patience
+from tests.support.viewers import ask, browser, next_picture, screenshot
+
+ENVIRONMENT = {**os.environ, "COLUMNS": "200"}
+STEPS = 40  # of a face that moves to the right and back
+
+posix_only = pytest.mark.skipif(sys.platform == "win32", reason="signals and limits are POSIX")
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_models(tmp_path_factory.mktemp("models"))[0]
+
+
+@pytest.fixture(scope="module")
+def frames() -> list[NDArray[np.uint8]]:
+    """A face that moves to the right, a pixel a frame."""
+    return [gallery([(32 + step, 64)]) for step in range(STEPS)]
+
+
+@contextmanager
+def network_camera(frames: list[NDArray[np.uint8]]) -> Iterator[str]:
+    """Address of a camera that shows the frames to and fro for as long as the block lasts."""
+    done = threading.Event()
+
+    def film(server: StreamServer) -> None:
+        number = 0
+        while not done.wait(0.02):
+            place = number % (2 * len(frames))
+            server.show(frames[min(place, 2 * len(frames) - 1 - place)])
+            number += 1
+
+    with StreamServer(0) as server:
+        thread = threading.Thread(target=film, args=[server])
+        thread.start()
+        try:
+            yield f"{server.address}stream.mjpg"
+        finally:
+            done.set()
+            thread.join()
+
+
+@contextmanager
+def serving(*arguments: str | Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A run of the command with ``--serve``, and the address that it prints."""
+    command = [sys.executable, "-m", "binvision", "align", *map(str, arguments), "--serve", "0"]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT
+    )
+    try:
+        assert process.stderr is not None
+        lines = iter(process.stderr.readline, "")
+        yield process, next(line for line in lines if line.startswith("open http")).split()[1]
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def seen(picture: NDArray[np.uint8]) -> tuple[float, float]:
+    """Where the face is in a served picture, by its mark, and where the dots drawn on it are."""
+    blue, green, red = np.moveaxis(picture.astype(int), -1, 0)
+    mark = np.nonzero((blue > 200) & (green < 60) & (red < 60))[1]
+    dots = np.nonzero(picture.min(2) > 190)[1]
+    assert len(dots) > 20, "no points are drawn"
+    x, _, width, _ = chart_box((mark.min(), 64))
+    return x + width / 2, (dots.min() + dots.max()) / 2
+
+
+@posix_only
+def test_a_camera_is_seen_in_browsers_and_ctrl_c_keeps_what_was_found(
+    model: Path, frames: list[NDArray[np.uint8]], tmp_path: Path
+) -> None:
+    """A face moves in front of a network camera; its points move with it, in the served stream."""
+    results = tmp_path / "found.csv"
+    options = ["--model", model, "--results", results, "--no-smooth"]
+    with network_camera(frames) as camera, serving(camera, *options) as (process, address):
+        stream = ask(address, "/stream.mjpg")
+        places = []
+        for _ in range(30):
+            picture = next_picture(stream)
+            assert picture is not None and picture.shape == (192, 256, 3)
+            places.append(seen(picture))
+        faces, dots = np.array(places).T
+        assert np.ptp(faces) > 5 and np.abs(faces - dots).max() < 6
+        process.send_signal(signal.SIGINT)
+        while next_picture(stream) is not None:
+            pass
+        out, err = process.communicate(timeout=patience(60))
+    assert process.returncode == 130, err
+    assert "Traceback" not in err and err.splitlines()[-1] == "error: interrupted"
+    rows = list(csv.DictReader(results.read_text().splitlines()))
+    assert {row["face"] for row in rows} == {"1"}
+    assert len(rows) == int(out.split(" frame")[0]) >= 30
+
+
+@pytest.mark.skipif(browser() is None, reason="no chromium that runs without a screen")
+def test_a_browser_shows_the_stream(
+    model: Path, frames: list[NDArray[np.uint8]], tmp_path: Path
+) -> None:
+    with (
+        network_camera(frames[:1]) as camera,
+        serving(camera, "--model", model) as (_, address),
+    ):
+        window = screenshot(address, tmp_path / "window.png")
+    height, width = window.shape[:2]
+    page = window[2, 2]
+    assert page.max() < 40, "the page is dark around the picture"
+    top, left = (height - 192) // 2, (width - 256) // 2
+    face, dots = seen(window[top : top + 192, left : left + 256])
+    assert dots == pytest.approx(face, abs=6)
+
+
+def run(code: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run Python's ``code``, which calls the command with these arguments."""
+    command = [sys.executable, "-c", code, "align", *map(str, arguments)]
+    return subprocess.run(
+        command, capture_output=True, text=True, env=ENVIRONMENT, timeout=patience(120)
+    )
+
+
+@posix_only
+@pytest.mark.parametrize("name", ["r.csv", "r.json"])
+def test_results_on_a_disk_without_room(
+    model: Path, frames: list[NDArray[np.uint8]], tmp_path: Path, name: str
+) -> None:
+    code = (
+        "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (40, 40));"
+        "from binvision.cli.app import main; main(sys.argv[1:])"
+    )
+    results = tmp_path / name
+    results.write_text("an older run")
+    clip = write_video(tmp_path / "clip.avi", frames, codec="MJPG")
+    done = run(code, clip, "--model", model, "--results", results)
+    assert (done.returncode, done.stdout) == (1, ""), done
+    assert done.stderr == f"error: {results}: results cannot be written (File too large)\n"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["clip.avi", name]
+    assert results.read_text() == "an older run"
+
+
+def test_no_torch_in_the_process(model: Path, tmp_path: Path) -> None:
+    code = (
+        "import sys; sys.argv = ['binvision', *sys.argv[1:]]\n"
+        "from binvision.cli.app import main\n"
+        "try: main()\n"
+        "finally: print(sorted({'torch', 'mmengine', 'pycocotools'} & set(sys.modules)))"
+    )
+    done = run(code, write_images(tmp_path, [gallery([(32, 64)])]), "--model", model)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "[]"
