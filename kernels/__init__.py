@@ -22,7 +22,6 @@ from binvision.kernels.isa import has_dot4, isa
 from binvision.kernels.jit import announce_compilation, code_is_kept
 from binvision.kernels.pack import pack_signs
 from binvision.kernels.pooling import pool
-from binvision.kernels.soft_argmax import soft_argmax
 from binvision.kernels.terms import convolve_terms
 from binvision.kernels.upsampling import resize
 
@@ -46,6 +45,5 @@ __all__ = [
     "pool",
     "quantize",
     "resize",
-    "soft_argmax",
     "subtract_offset",
 ]

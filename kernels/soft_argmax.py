@@ -7,11 +7,23 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from binvision.kernels.emit import F32, I32, address, data_of, load, splat, store, vector_of
+from binvision.kernels.emit import (
+    F32,
+    I32,
+    I64,
+    address,
+    counted_loop,
+    data_of,
+    load,
+    store,
+    vector_of,
+    zeros,
+)
 from binvision.kernels.jit import kernel
-from binvision.kernels.lanes import LANES
 
-__all__ = ["soft_argmax"]
+__all__ = ["LANES", "soft_argmax"]
+
+LANES = 8  # maps that are treated at once
 
 _LEAST = -87.0  # exp of less is no normal float32
 _LOG2_E = 1.4426950408889634
@@ -36,14 +48,14 @@ def soft_argmax(
         place = (sum of p[i, j] * j, sum of p[i, j] * i)
         mass = sum of p within ``reach`` cells of the cell that the place is in
 
-    Channels lie side by side, so vectors hold one cell of 16 maps. The last vector of a cell may
+    Channels lie side by side, so vectors hold one cell of 8 maps. The last vector of a cell may
     reach into the next one: what it sums up there is never read. Behind the last cell there is
     nothing to read, so that cell is taken one map at a time.
 
     Args:
         maps: float32 (h, w, P), logits, contiguous.
         reach: Cells to each side of the place's cell that count.
-        sums: float32 (6, P rounded up to a multiple of 16), written.
+        sums: float32 (6, P rounded up to a multiple of ``LANES``), written.
         places: float32 (P, 2), x and y in cells, written; NaN where a map is not finite.
         masses: float32 (P,), 0..1, written.
     """
@@ -52,26 +64,28 @@ def soft_argmax(
     greatest, row, row_across, total, across, down = sums
     greatest[:] = -np.inf
     total[:] = across[:] = down[:] = 0
-    inside = len(values) - LANES  # where the last whole vector begins
-    for at in range(0, len(values), count):
-        for c in range(0, count, LANES):
-            if at + c <= inside:
-                _take_larger(values, at + c, greatest, c)
-            else:
-                for k in range(c, count):
-                    greatest[k] = values[at + k] if values[at + k] > greatest[k] else greatest[k]
+    for c in range(0, count, LANES):
+        # Cells of which a whole vector can be read; the others are at the very end.
+        whole = max((len(values) - LANES - c) // count + 1, 0)
+        if whole:
+            _take_larger(values, c, count, whole, greatest, c)
+        for cell in range(whole, height * width):
+            for k in range(c, min(c + LANES, count)):
+                value = values[cell * count + k]
+                greatest[k] = value if value > greatest[k] else greatest[k]
     for i in range(height):
+        first = i * width
         row[:] = row_across[:] = 0
-        for j in range(width):
-            at = (i * width + j) * count
-            for c in range(0, count, LANES):
-                if at + c <= inside:
-                    _add_exponentials(values, at + c, greatest, c, np.float32(j), row, row_across)
-                else:
-                    for k in range(c, count):
-                        exponential = np.exp(values[at + k] - greatest[k])
-                        row[k] += exponential
-                        row_across[k] += exponential * np.float32(j)
+        for c in range(0, count, LANES):
+            whole = min(max((len(values) - LANES - c) // count + 1 - first, 0), width)
+            if whole:
+                at = first * count + c
+                _add_exponentials(values, at, count, whole, greatest, c, row, row_across)
+            for j in range(whole, width):
+                for k in range(c, min(c + LANES, count)):
+                    exponential = np.exp(values[(first + j) * count + k] - greatest[k])
+                    row[k] += exponential
+                    row_across[k] += exponential * np.float32(j)
         for c in range(count):
             total[c] += row[c]
             across[c] += row_across[c]
@@ -98,15 +112,26 @@ def _mass(
 
 
 @intrinsic
-def _take_larger(typingctx, values, at, greatest, channel):  # type: ignore[no-untyped-def]
-    """Raise 16 numbers of ``greatest`` to those of ``values``; NaN raises none."""
-    args = (values, at, greatest, channel)
+def _take_larger(
+    typingctx, values, at, stride, cells, greatest, channel
+):  # type: ignore[no-untyped-def]  # fmt: skip
+    """Raise some numbers of ``greatest`` to the largest of so many cells; NaN raises none."""
+    args = (values, at, stride, cells, greatest, channel)
 
     def codegen(context, builder, signature, given):  # type: ignore[no-untyped-def]
-        pointers = _pointers(context, builder, signature, given, (0, 2))
-        value, most = (load(builder, pointer, vector_of(F32, LANES), 4) for pointer in pointers)
-        larger = builder.fcmp_ordered(">", value, most)
-        store(builder, builder.select(larger, value, most), pointers[1], 4)
+        source = data_of(context, builder, signature.args[0], given[0])
+        target = _place(context, builder, signature, given, 4, given[5])
+        kind = vector_of(F32, LANES)
+
+        def body(cell, carried):  # type: ignore[no-untyped-def]
+            place = builder.add(given[1], builder.mul(cell, given[2]))
+            value = load(builder, address(builder, source, F32, place), kind, 4)
+            larger = builder.fcmp_ordered(">", value, carried[0])
+            return [builder.select(larger, value, carried[0])]
+
+        start = [load(builder, target, kind, 4)]
+        (most,) = counted_loop(builder, I64(0), given[3], 1, start, body)
+        store(builder, most, target, 4)
         return context.get_dummy_value()
 
     return types.void(*args), codegen
@@ -114,30 +139,43 @@ def _take_larger(typingctx, values, at, greatest, channel):  # type: ignore[no-u
 
 @intrinsic
 def _add_exponentials(
-    typingctx, values, at, greatest, channel, column, total, across
+    typingctx, values, at, stride, cells, greatest, channel, total, across
 ):  # type: ignore[no-untyped-def]  # fmt: skip
-    """Add exp(values - greatest) of 16 maps to ``total``, and ``column`` times it to ``across``."""
-    args = (values, at, greatest, channel, types.float32, total, across)
+    """Add exp(values - greatest) of some maps over cells of a row, and the column times it."""
+    args = (values, at, stride, cells, greatest, channel, total, across)
 
     def codegen(context, builder, signature, given):  # type: ignore[no-untyped-def]
+        source = data_of(context, builder, signature.args[0], given[0])
+        most, *targets = (
+            _place(context, builder, signature, given, array, given[5]) for array in (4, 6, 7)
+        )
         kind = vector_of(F32, LANES)
-        pointers = _pointers(context, builder, signature, given, (0, 2))
-        for array in (5, 6):
-            data = data_of(context, builder, signature.args[array], given[array])
-            pointers.append(address(builder, data, F32, given[3]))
-        value, most, sums, moments = (load(builder, pointer, kind, 4) for pointer in pointers)
-        exponential = _emit_exp(builder, builder.fsub(value, most))
-        columns = splat(builder, given[4], LANES)
-        moment = builder.fmul(exponential, columns, flags=("contract",))
-        store(builder, builder.fadd(sums, exponential), pointers[2], 4)
-        store(builder, builder.fadd(moments, moment, flags=("contract",)), pointers[3], 4)
+        most = load(builder, most, kind, 4)
+
+        def body(cell, carried):  # type: ignore[no-untyped-def]
+            sums, moments, column = carried
+            place = builder.add(given[1], builder.mul(cell, given[2]))
+            value = load(builder, address(builder, source, F32, place), kind, 4)
+            exponential = _emit_exp(builder, builder.fsub(value, most))
+            moment = builder.fmul(exponential, column, flags=("contract",))
+            return [
+                builder.fadd(sums, exponential),
+                builder.fadd(moments, moment, flags=("contract",)),
+                builder.fadd(column, ir.Constant(kind, [1.0] * LANES)),
+            ]
+
+        start = [load(builder, target, kind, 4) for target in targets]
+        start.append(zeros(F32, LANES))
+        new = counted_loop(builder, I64(0), given[3], 1, start, body)
+        for target, value in zip(targets, new, strict=False):
+            store(builder, value, target, 4)
         return context.get_dummy_value()
 
     return types.void(*args), codegen
 
 
 def _emit_exp(builder: ir.IRBuilder, x: ir.Value) -> ir.Value:
-    """exp of 16 numbers <= 0, to 2e-7 of each; NaN stays.
+    """exp of some numbers <= 0, to 2e-7 of each; NaN stays.
 
     With n the whole number next to x / ln 2 and f = x - n ln 2, it is 2^n exp(f): a float32 with
     exponent n + 127, and a polynomial (Cephes, ``expf``).
@@ -166,9 +204,7 @@ def _emit_exp(builder: ir.IRBuilder, x: ir.Value) -> ir.Value:
     return builder.fmul(y, builder.bitcast(power, number))
 
 
-def _pointers(context, builder, signature, given, arrays):  # type: ignore[no-untyped-def]
-    """Where arrays are read, of which each is followed by its index."""
-    return [
-        address(builder, data_of(context, builder, signature.args[i], given[i]), F32, given[i + 1])
-        for i in arrays
-    ]
+def _place(context, builder, signature, given, array, index):  # type: ignore[no-untyped-def]
+    """Where element ``index`` of an argument is."""
+    data = data_of(context, builder, signature.args[array], given[array])
+    return address(builder, data, F32, index)

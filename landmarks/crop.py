@@ -23,9 +23,12 @@ __all__ = [
     "take_crop",
     "to_crop",
     "to_picture",
+    "whole_square",
 ]
 
-GREY = 128  # of what lies outside the picture
+_FILL = (128, 128, 128)  # of what lies outside the picture
+_ROUNDING = 1e-6  # of matrices, pixels
+_MOST_PADDING = 4  # between the area of a crop and what the picture has of it
 
 Matrix = NDArray[np.float64]
 
@@ -67,6 +70,26 @@ def crop_of_box(box_xywh: Sequence[float], crop: float) -> tuple[tuple[float, fl
     """
     x, y, w, h = map(float, box_xywh)
     return (x + w / 2, y + h / 2), crop * max(w, h)
+
+
+def whole_square(
+    centre_xy: Sequence[float], side: float, size: int
+) -> tuple[tuple[float, float], float]:
+    """Nearest square of whole pixels, which ``take_crop`` cuts several times as fast.
+
+    Args:
+        centre_xy: Centre of the square, as it should be.
+        side: Its side.
+        size: Side of the crop, pixels of its own. Where it is smaller by a factor of two or more,
+            the square's side is a multiple of the whole part of the factor.
+
+    Returns:
+        Centre and side of the square of whole pixels.
+    """
+    factor = max(1, int(side / size))
+    whole = factor * max(1, round(side / factor))
+    x, y = (round(place - (whole - 1) / 2) + (whole - 1) / 2 for place in centre_xy)
+    return (x, y), float(whole)
 
 
 def crop_matrix(
@@ -112,6 +135,63 @@ def take_crop(
     """
     if out is None:
         out = np.empty((size, size, picture.shape[2]), np.uint8)
+    square = _square_of(matrix, size)
+    if square is not None and _fits(square, picture.shape[:2]):
+        return _resize_square(picture, square, out)
+    return _warp(picture, matrix, out)
+
+
+def to_crop(points: ArrayLike, matrix: Matrix) -> NDArray[np.float32]:
+    """Take points (P, 2) of the picture to the crop."""
+    values = np.asarray(points, np.float64)
+    return (values @ matrix[:, :2].T + matrix[:, 2]).astype(np.float32)
+
+
+def to_picture(points: ArrayLike, matrix: Matrix) -> NDArray[np.float32]:
+    """Take points (P, 2) of the crop back to the picture; ``matrix`` is from picture to crop."""
+    return to_crop(points, cv2.invertAffineTransform(matrix))
+
+
+def _square_of(matrix: Matrix, size: int) -> tuple[int, int, int] | None:
+    """Left, top and side of the square of whole pixels that is the crop; None if it is none."""
+    (scale, skew, x), (other_skew, other_scale, y) = matrix.tolist()
+    if skew or other_skew or scale != other_scale or scale <= 0:
+        return None
+    # The crop's edges are at -1/2 and size - 1/2.
+    exact = ((-0.5 - x) / scale + 0.5, (-0.5 - y) / scale + 0.5, size / scale)
+    left, top, side = (round(value) for value in exact)
+    if max(abs(left - exact[0]), abs(top - exact[1]), abs(side - exact[2])) > _ROUNDING:
+        return None
+    return left, top, side
+
+
+def _fits(square: tuple[int, int, int], size_hw: tuple[int, int]) -> bool:
+    """Whether a good part of a square is in the picture, so that it costs little to fill it up."""
+    (left, top, side), (height, width) = square, size_hw
+    across, down = min(left + side, width) - max(left, 0), min(top + side, height) - max(top, 0)
+    return across > 0 and down > 0 and _MOST_PADDING * across * down >= side * side
+
+
+def _resize_square(
+    picture: NDArray[np.uint8], square: tuple[int, int, int], out: NDArray[np.uint8]
+) -> NDArray[np.uint8]:
+    (left, top, side), (height, width) = square, picture.shape[:2]
+    part = picture[max(top, 0) : top + side, max(left, 0) : left + side]
+    if part.shape[:2] != (side, side):
+        before_y, before_x = max(-top, 0), max(-left, 0)
+        after_y, after_x = max(top + side - height, 0), max(left + side - width, 0)
+        sides = (before_y, after_y, before_x, after_x)
+        part = cv2.copyMakeBorder(part, *sides, cv2.BORDER_CONSTANT, value=_FILL)
+    size = len(out)
+    factor = side // size
+    if factor > 1:
+        reduced = math.ceil(side / factor)
+        part = cv2.resize(part, (reduced, reduced), interpolation=cv2.INTER_AREA)
+    return cv2.resize(part, (size, size), dst=out, interpolation=cv2.INTER_LINEAR)
+
+
+def _warp(picture: NDArray[np.uint8], matrix: Matrix, out: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    size = len(out)
     back = cv2.invertAffineTransform(matrix)
     factor = max(1, int(math.sqrt(abs(np.linalg.det(back[:, :2])))))
     # The part of the picture that the crop shows: little to reduce, and small numbers for OpenCV,
@@ -120,7 +200,7 @@ def take_crop(
     left, right = _range(corners[:, 0], picture.shape[1], factor)
     top, bottom = _range(corners[:, 1], picture.shape[0], factor)
     if left >= right or top >= bottom:
-        out[:] = GREY
+        out[:] = _FILL
         return out
     part = picture[top:bottom, left:right]
     back[:, 2] -= left, top
@@ -137,19 +217,8 @@ def take_crop(
         dst=out,
         flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
         borderMode=cv2.BORDER_CONSTANT,
-        borderValue=(GREY, GREY, GREY),
+        borderValue=_FILL,
     )
-
-
-def to_crop(points: ArrayLike, matrix: Matrix) -> NDArray[np.float32]:
-    """Take points (P, 2) of the picture to the crop."""
-    values = np.asarray(points, np.float64)
-    return (values @ matrix[:, :2].T + matrix[:, 2]).astype(np.float32)
-
-
-def to_picture(points: ArrayLike, matrix: Matrix) -> NDArray[np.float32]:
-    """Take points (P, 2) of the crop back to the picture; ``matrix`` is from picture to crop."""
-    return to_crop(points, cv2.invertAffineTransform(matrix))
 
 
 def _range(places: NDArray[np.float32], end: int, factor: int) -> tuple[int, int]:

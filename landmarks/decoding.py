@@ -16,8 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from binvision.errors import ModelError
-from binvision.kernels import soft_argmax
-from binvision.kernels.lanes import LANES
+from binvision.kernels.soft_argmax import LANES, soft_argmax
 
 __all__ = ["Decoder"]
 

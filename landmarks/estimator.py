@@ -24,6 +24,7 @@ from binvision.landmarks.crop import (
     points_box,
     take_crop,
     to_picture,
+    whole_square,
 )
 from binvision.landmarks.decoding import Decoder
 from binvision.landmarks.network import Network, PackedNetwork
@@ -110,8 +111,8 @@ class PointEstimator:
         """
         check_frame(picture, "picture")
         _check_box(box_xywh)
-        centre, side = crop_of_box(box_xywh, self.settings.crop)
         size = self.settings.input_size
+        centre, side = whole_square(*crop_of_box(box_xywh, self.settings.crop), size)
         found = self._find(picture, crop_matrix(centre, side, size))
         if not self._mirror:
             return found

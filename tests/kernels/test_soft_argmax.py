@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from binvision.kernels import soft_argmax
+from binvision.kernels.soft_argmax import LANES, soft_argmax
 
 Floats = NDArray[np.float64]
 
@@ -30,7 +30,7 @@ def by_formula(maps: NDArray[np.float32], reach: int) -> tuple[Floats, Floats]:
 def decode(maps: NDArray[np.float32], reach: int = 2) -> tuple[np.ndarray, np.ndarray]:
     count = maps.shape[2]
     # What is left in the memory from before must not matter.
-    sums = np.full((6, -(-count // 16) * 16), np.nan, np.float32)
+    sums = np.full((6, -(-count // LANES) * LANES), np.nan, np.float32)
     places = np.full((count, 2), np.nan, np.float32)
     masses = np.full(count, np.nan, np.float32)
     soft_argmax(np.ascontiguousarray(maps, np.float32), reach, sums, places, masses)

@@ -14,6 +14,7 @@ from binvision.landmarks.crop import (
     take_crop,
     to_crop,
     to_picture,
+    whole_square,
 )
 
 
@@ -152,3 +153,36 @@ def test_box_of_points_is_tight_and_leaves_out_what_is_not_known() -> None:
 def test_box_in_a_detection_is_a_square_about_its_middle() -> None:
     assert points_box((10, 20, 30, 40), (0, 0, 1)) == (5, 20, 40, 40)
     assert points_box((10, 20, 40, 30), (0.1, -0.2, 0.5)) == pytest.approx((24, 17, 20, 20))
+
+
+@pytest.mark.parametrize("size", [16, 48])
+@pytest.mark.parametrize("side", [5.2, 16, 33.3, 47.9, 96.4, 151.7, 400.2])
+@pytest.mark.parametrize("centre", [(100.3, 80.9), (3.0, 150.5), (190.2, 4.4), (-60.0, 20.0)])
+def test_square_of_whole_pixels_is_cut_like_any_other(
+    size: int, side: float, centre: tuple[float, float]
+) -> None:
+    picture = smooth(160, 200, 25.0)
+    whole, whole_side = whole_square(centre, side, size)
+    factor = max(1, int(side / size))
+    assert abs(whole_side - side) <= factor / 2 and whole_side % factor == 0
+    assert np.abs(np.subtract(whole, centre)).max() <= 0.5 + 1e-9
+    matrix = crop_matrix(whole, whole_side, size)
+    crop = take_crop(picture, matrix, size)
+    # A mirrored crop is always warped.
+    other = take_crop(picture, crop_matrix(whole, whole_side, size, mirror=True), size)[:, ::-1]
+    difference = np.abs(crop.astype(int) - other)
+    # At the picture's and at the crop's edge what is outside is blended in or not.
+    places = to_picture(np.indices((size, size))[::-1].reshape(2, -1).T, matrix)
+    reach = 1 + whole_side / size
+    inside = ((places > reach) & (places < (199 - reach, 159 - reach))).all(1)
+    outside = ((places < -reach) | (places > (199 + reach, 159 + reach))).any(1)
+    inner = np.zeros((size, size), bool)
+    inner[1:-1, 1:-1] = True
+    assert (difference.reshape(-1, 3)[inside & inner.ravel()] <= 3).all()
+    assert (crop.reshape(-1, 3)[outside] == 128).all()
+
+
+def test_square_far_larger_than_the_picture_needs_no_memory() -> None:
+    matrix = crop_matrix(*whole_square((10, 10), 3e5, 64), 64)
+    crop = take_crop(np.full((20, 20, 3), 255, np.uint8), matrix, 64)
+    assert crop.shape == (64, 64, 3)
