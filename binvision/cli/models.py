@@ -18,7 +18,7 @@ _NAMES_SHOWN = 6
 def models(
     json: Annotated[bool, typer.Option("--json", help="Print the list as JSON.")] = False,
 ) -> None:
-    """List the shipped models: task, classes, size, accuracy.
+    """List the shipped models: task, what they find, size, accuracy.
 
     Example: binvision models
     """
@@ -43,6 +43,7 @@ def _rows() -> list[dict[str, Any]]:
                 "name": name,
                 "task": model.task,
                 "classes": list(model.settings.get("classes", ())),
+                "scheme": model.settings.get("scheme"),
                 "file": str(path),
                 "file_bytes": model.file_bytes,
                 "accuracy": model.accuracy,
@@ -59,7 +60,7 @@ def _table(rows: list[dict[str, Any]]) -> Table:
     table = Table(box=SIMPLE_HEAD)
     table.add_column("model", no_wrap=True)
     table.add_column("task", no_wrap=True)
-    table.add_column("classes")
+    table.add_column("finds")
     table.add_column("bytes", justify="right", no_wrap=True)
     table.add_column("accuracy")
     for row in rows:
@@ -71,11 +72,19 @@ def _table(rows: list[dict[str, Any]]) -> Table:
         table.add_row(
             row["name"],
             row["task"],
-            escape(_short(row["classes"])),
+            escape(_found_by(row)),
             f"{row['file_bytes']:,}",
             escape(", ".join(figures)),
         )
     return table
+
+
+def _found_by(row: dict[str, Any]) -> str:
+    """Classes of a detector, or the points of the scheme of a model that finds points."""
+    from binvision.landmarks.schemes import SCHEMES
+
+    scheme = SCHEMES.get(row["scheme"])
+    return f"{len(scheme)} points of a {scheme.subject}" if scheme else _short(row["classes"])
 
 
 def _short(names: list[str]) -> str:

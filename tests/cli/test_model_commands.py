@@ -19,6 +19,7 @@ from binvision.detectors.network import PackedNetwork
 from binvision.detectors.torch_network import TorchNetwork
 from binvision.trackers.embedder import PackedEmbedder
 from tests.support.checkpoints import write_checkpoint, write_detector_checkpoint
+from tests.support.landmark_models import write_chart_model
 from tests.support.packed import small_model
 from tests.support.photographs import write_archive
 from tests.support.torch_networks import random_images
@@ -161,6 +162,7 @@ def test_models_as_json(run: Run, shipped: Path) -> None:
         "name": "rb-siamfc",
         "task": "tracking/siamfc",
         "classes": [],
+        "scheme": None,
         "file": str(path),
         "file_bytes": path.stat().st_size,
         "accuracy": {"AO": 0.597, "command": "binvision eval"},
@@ -179,6 +181,15 @@ def test_models_that_find_classes(run: Run, shipped: Path, count: int, shown: st
     _, out, _ = run("info", "d")
     assert "256x256 pixels" in out and re.search(r"input_size +250\b", out)
     assert re.search(r"stride +8\b", out) and re.search(r"classes +c0, c1", out)
+
+
+def test_models_that_find_points(run: Run, shipped: Path) -> None:
+    write_chart_model(shipped / "p.safetensors", name="p", settings={"scheme": "pose14"})
+    (shipped / "p.md").write_text("# p\n")
+    assert re.search(r"p +landmarks/heat_maps +14 points of a person", run("models")[1])
+    assert json.loads(run("models", "--json")[1])[0]["scheme"] == "pose14"
+    _, out, _ = run("info", "p")
+    assert "128x128 pixels" in out and re.search(r"scheme +pose14\b", out)
 
 
 # export

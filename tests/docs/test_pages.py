@@ -14,6 +14,8 @@ import pytest
 import binvision
 from binvision.cli.app import app
 from tests.support.detection_models import street, write_detector
+from tests.support.landmark_models import draw_chart
+from tests.support.landmark_scenes import gallery, write_models
 from tests.support.pages import PAGES, anchors, blocks, commands, links
 from tests.support.program import PAGE as REFERENCE
 from tests.support.program import Command, commands_of, render
@@ -151,3 +153,20 @@ def test_detection_in_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     exec(compile(block.replace("bin-face", "colours"), str(page), "exec"), scope)
     assert scope["names"] == ["car"]
     assert scope["boxes"].shape == (1, 4) and scope["scores"].shape == (1,)
+
+
+def test_alignment_in_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lines of both pages, with models and pictures of ours."""
+    monkeypatch.chdir(tmp_path)
+    faces, people = write_models(tmp_path)
+    cv2.imwrite("photo.jpg", gallery([(32, 64)]))
+    cv2.imwrite("jump.jpg", draw_chart(np.full((90, 200, 3), 128, np.uint8), (50, 30, 99, 25), 14))
+    scope: dict[str, Any] = {"binvision": binvision, "cv2": cv2}
+    for name, model in (("align_faces", faces), ("estimate_pose", people)):
+        page = ROOT / "docs" / "howto" / f"{name}.md"
+        (block,) = blocks(page, "python")
+        block = re.sub(r"hpm-[a-z0-9]+", model.as_posix(), block)
+        exec(compile(block, str(page), "exec"), scope)
+    ((jaw, left_eye, pose),) = scope["outlines"]
+    assert jaw.shape == (17, 2) and left_eye.shape == (6, 2) and len(pose) == 3
+    assert scope["hand"].confidence > 0.3
