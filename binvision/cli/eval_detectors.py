@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from binvision.cli.reporting import check_libraries
 from binvision.cli.terminal import FrameProgress, note, note_problems
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def coco(
     """
     from binvision.detectors.annotations import read_detection_set
 
-    _check_libraries("pycocotools", "matplotlib" if out else "")
+    check_libraries("pycocotools", "matplotlib" if out else "")
     data = read_detection_set(annotations, images, _split(classes), split=split.value)
     report = _evaluate(
         annotations, data, model, score=score, groups=groups, threads=threads, out=out
@@ -117,7 +118,7 @@ def fddb(
     from binvision.detectors.annotations import read_detection_set
     from binvision.detectors.evaluation.fddb import read_ellipses
 
-    _check_libraries("pycocotools", "scipy", "matplotlib" if out else "")
+    check_libraries("pycocotools", "scipy", "matplotlib" if out else "")
     ellipses = read_ellipses(annotations)
     data = read_detection_set(annotations, images)
     report = _evaluate(
@@ -221,14 +222,6 @@ def _print(report: Report, as_json: bool) -> None:
         print_table(tables.fddb_table(report))
     print_table(tables.numbers_table(report))
     print_table(tables.class_table(report))
-
-
-def _check_libraries(*packages: str) -> None:
-    """Miss what scores and plots need before the work, not after it."""
-    from importlib import import_module
-
-    for package in filter(None, packages):
-        import_module(package)
 
 
 def _split(text: str | None) -> list[str] | None:

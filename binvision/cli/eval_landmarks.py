@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from binvision.cli.reporting import check_libraries
 from binvision.cli.terminal import FrameProgress, note, note_problems
 
 if TYPE_CHECKING:
@@ -113,8 +114,9 @@ def evaluate(
     from binvision.landmarks.evaluation.entrant import check_scheme, enter
     from binvision.landmarks.evaluation.report import make_report
 
-    if out:
-        import matplotlib  # noqa: F401 - miss it before the work, not after it
+    check_libraries(
+        "pycocotools" if benchmark == "coco_keypoints" else "", "matplotlib" if out else ""
+    )
     chosen = RULES[benchmark]
     data = chosen.read(root)
     note_problems(data.problems)
@@ -188,11 +190,13 @@ def _find(entrant: Entrant, data: PointSet, out: Path | None) -> list[Finding]:
 def _write(report: Report, data: PointSet, found: list[Finding], out: Path) -> None:
     """Write plot and pictures, and last the report."""
     from binvision.landmarks.evaluation.plots import write_plots
+    from binvision.landmarks.evaluation.worst import write_worst
     from binvision.media.files import write_atomically
 
     write_plots(report, out)
+    write_worst(out / "worst", data, found)
     write_atomically(out / "report.json", report.to_json())
-    note(f"wrote report and plot into {out}")
+    note(f"wrote report, plot and worst subjects into {out}")
 
 
 def _print(report: Report, as_json: bool) -> None:

@@ -16,7 +16,17 @@ if TYPE_CHECKING:
     from binvision.trackers.evaluation.campaign import Campaign, Tracks
     from binvision.trackers.evaluation.report import Report
 
-__all__ = ["check_plan", "hand_over"]
+__all__ = ["check_libraries", "check_plan", "hand_over"]
+
+
+def check_libraries(*packages: str) -> None:
+    """Miss what scores and plots need before the work, not after it; empty names need nothing.
+
+    Raises:
+        ImportError: A package is not installed.
+    """
+    for package in filter(None, packages):
+        import_module(package)
 
 
 def check_plan(campaign: Campaign, out: Path | None) -> None:

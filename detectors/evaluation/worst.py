@@ -15,12 +15,11 @@ from binvision.detectors.detections import Detections
 from binvision.detectors.evaluation.coco_metric import CocoScores, PictureMatches
 from binvision.media.boxes import BoxXYWH
 from binvision.media.drawing import Mark, annotate
-from binvision.media.files import write_atomically
 from binvision.media.images import read_image
+from binvision.media.ranked_pictures import RANKED, write_ranked
 
 __all__ = ["mistakes", "write_worst"]
 
-_COUNT = 12
 _SMALLEST_PX = 640  # longest side below which a picture is enlarged, so that words can be read
 _HIT, _MISSED, _FALSE = 0, 1, 3  # colours
 
@@ -59,17 +58,16 @@ def write_worst(
     """
     threshold = scores.best.score if scores.best else 0.5
     counts = mistakes(found, scores.matches, threshold)
-    order = [index for index in np.argsort(-counts, kind="stable")[:_COUNT] if counts[index]]
-    paths = []
-    for rank, index in enumerate(order, 1):
-        drawn = _draw(
-            data.pictures[index], found[index], scores.matches[index], data.classes, threshold
-        )
-        paths.append(folder / f"{rank:02d}.jpg")
-        write_atomically(paths[-1], cv2.imencode(".jpg", drawn)[1].tobytes())
-    for rank in range(len(order) + 1, _COUNT + 1):
-        (folder / f"{rank:02d}.jpg").unlink(missing_ok=True)
-    return tuple(paths)
+    order = [index for index in np.argsort(-counts, kind="stable")[:RANKED] if counts[index]]
+    return write_ranked(
+        folder,
+        (
+            _draw(
+                data.pictures[index], found[index], scores.matches[index], data.classes, threshold
+            )
+            for index in order
+        ),
+    )
 
 
 def _draw(
