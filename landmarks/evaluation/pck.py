@@ -66,9 +66,8 @@ def _row(errors: NDArray[np.float64], length: str, threshold: float, data: Point
     counts = labelled.sum(0)
     with np.errstate(invalid="ignore"):
         of_joint = 100 * correct.sum(0) / counts
-    figures: dict[str, float | None] = {
-        f"mean@{threshold:g} %": _share(correct[:, in_mean], labelled[:, in_mean])
-    }
+    of_all = _share(correct[:, in_mean], labelled[:, in_mean])
+    figures: dict[str, float | None] = {"PCK %": of_all}
     for name, places in _joints(scheme).items():
         values = of_joint[places]
         figures[f"{name} %"] = float(values.mean()) if np.isfinite(values).all() else None
