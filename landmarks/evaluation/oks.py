@@ -63,11 +63,10 @@ def oks_scores(root: Path, data: PointSet, found: Sequence[Finding]) -> tuple[Sc
 
     truth, results = COCO(), COCO()
     truth.dataset = read_coco_document(_document_of(root))
-    rows = coco_results(data, found)
-    results.dataset = {
-        **truth.dataset,
-        "annotations": [_as_loaded(n, r) for n, r in enumerate(rows, 1)],
-    }
+    category = truth.dataset["categories"][0]["id"] if truth.dataset["categories"] else 1
+    rows = coco_results(data, found, category)
+    numbered = [_as_loaded(number, row) for number, row in enumerate(rows, 1)]
+    results.dataset = {**truth.dataset, "annotations": numbered}
     with redirect_stdout(io.StringIO()):  # the tools tell of each step
         truth.createIndex()
         results.createIndex()
@@ -89,12 +88,18 @@ def oks_scores(root: Path, data: PointSet, found: Sequence[Finding]) -> tuple[Sc
     )
 
 
-def coco_results(data: PointSet, found: Sequence[Finding]) -> list[dict[str, Any]]:
-    """What was found, as COCO's result files list it; a person's score is that of the points."""
+def coco_results(data: PointSet, found: Sequence[Finding], category: int) -> list[dict[str, Any]]:
+    """What was found, as COCO's result files list it; a person's score is that of the points.
+
+    Args:
+        data: The people.
+        found: Of each; those who were missed have no line.
+        category: Number of the category of people.
+    """
     return [
         {
             "image_id": picture.picture_id,
-            "category_id": 1,
+            "category_id": category,
             "keypoints": [
                 number for x, y in finding.points.astype(float).round(3) for number in (x, y, 1.0)
             ],
