@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import csv
-import os
 import signal
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from binvision.media.stream_server import StreamServer
 from tests.support.footage import write_images, write_video
 from tests.support.landmark_scenes import chart_box, gallery, write_models
+from tests.support.live import ENVIRONMENT, network_camera, serving
 from tests.support.patience import patience
 from tests.support.viewers import ask, browser, next_picture, screenshot
 
-ENVIRONMENT = {**os.environ, "COLUMNS": "200"}
 STEPS = 40  # of a face that moves to the right and back
 
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="signals and limits are POSIX")
@@ -37,44 +32,6 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def frames() -> list[NDArray[np.uint8]]:
     """A face that moves to the right, a pixel a frame."""
     return [gallery([(32 + step, 64)]) for step in range(STEPS)]
-
-
-@contextmanager
-def network_camera(frames: list[NDArray[np.uint8]]) -> Iterator[str]:
-    """Address of a camera that shows the frames to and fro for as long as the block lasts."""
-    done = threading.Event()
-
-    def film(server: StreamServer) -> None:
-        number = 0
-        while not done.wait(0.02):
-            place = number % (2 * len(frames))
-            server.show(frames[min(place, 2 * len(frames) - 1 - place)])
-            number += 1
-
-    with StreamServer(0) as server:
-        thread = threading.Thread(target=film, args=[server])
-        thread.start()
-        try:
-            yield f"{server.address}stream.mjpg"
-        finally:
-            done.set()
-            thread.join()
-
-
-@contextmanager
-def serving(*arguments: str | Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """A run of the command with ``--serve``, and the address that it prints."""
-    command = [sys.executable, "-m", "binvision", "align", *map(str, arguments), "--serve", "0"]
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT
-    )
-    try:
-        assert process.stderr is not None
-        lines = iter(process.stderr.readline, "")
-        yield process, next(line for line in lines if line.startswith("open http")).split()[1]
-    finally:
-        process.kill()
-        process.communicate()
 
 
 def seen(picture: NDArray[np.uint8]) -> tuple[float, float]:
@@ -94,7 +51,7 @@ def test_a_camera_is_seen_in_browsers_and_ctrl_c_keeps_what_was_found(
     """A face moves in front of a network camera; its points move with it, in the served stream."""
     results = tmp_path / "found.csv"
     options = ["--model", model, "--results", results, "--no-smooth"]
-    with network_camera(frames) as camera, serving(camera, *options) as (process, address):
+    with network_camera(frames) as camera, serving("align", camera, *options) as (process, address):
         stream = ask(address, "/stream.mjpg")
         places = []
         for _ in range(30):
@@ -120,7 +77,7 @@ def test_a_browser_shows_the_stream(
 ) -> None:
     with (
         network_camera(frames[:1]) as camera,
-        serving(camera, "--model", model) as (_, address),
+        serving("align", camera, "--model", model) as (_, address),
     ):
         window = screenshot(address, tmp_path / "window.png")
     height, width = window.shape[:2]
