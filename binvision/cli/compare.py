@@ -26,21 +26,51 @@ def compare(
         bool, typer.Option("--json", help="Print the joined reports as JSON, not as a table.")
     ] = False,
 ) -> None:
-    """Rank the trackers of several reports in one table; all must measure the same sequences.
+    """Put reports into one table: trackers, ranked, or models of points; all of the same data.
 
     Example: binvision compare a/folder/report.json b/folder/report.json --plot both.svg
     """
+    from binvision.landmarks.evaluation.report import is_report
+
+    paths = [path / "report.json" if path.is_dir() else path for path in reports]
+    if is_report(paths[0]):
+        _compare_points(paths, markdown, plot, json)
+    else:
+        _compare_trackers(paths, markdown, plot, json)
+
+
+def _compare_points(
+    paths: list[Path], markdown: Path | None, plot: Path | None, as_json: bool
+) -> None:
+    from binvision.cli.tables import print_table
+    from binvision.landmarks.evaluation import comparison, plots, tables
+    from binvision.media.files import write_atomically
+    from binvision.media.report_tables import figures_table
+
+    compared = comparison.compare(paths)
+    if plot:
+        plots.write_comparison(compared, plot)
+    if markdown:
+        write_atomically(markdown, comparison.to_markdown(compared))
+    if as_json:
+        typer.echo(comparison.to_json(compared), nl=False)
+    else:
+        print_table(figures_table(compared[0][1].title, *tables.compared_rows(compared)))
+
+
+def _compare_trackers(
+    paths: list[Path], markdown: Path | None, plot: Path | None, as_json: bool
+) -> None:
     from binvision.cli.tables import print_table
     from binvision.media.files import write_atomically
     from binvision.trackers.evaluation import comparison, plots, tables
 
-    paths = [path / "report.json" if path.is_dir() else path for path in reports]
     compared = comparison.compare(paths)
     if plot:
         plots.write_plot(compared.report, plot)
     if markdown:
         write_atomically(markdown, compared.to_markdown())
-    if json:
+    if as_json:
         typer.echo(compared.to_json(), nl=False)
     else:
         print_table(tables.table(compared.report))

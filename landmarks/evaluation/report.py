@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -16,9 +17,9 @@ from binvision.landmarks.formats.points import PointSet
 from binvision.media.records import decode
 from binvision.runtime.host import machine
 
-__all__ = ["KIND", "Report", "make_report", "read_report"]
+__all__ = ["Report", "is_report", "make_report", "read_report"]
 
-KIND = "points"  # tells the JSON from reports of trackers and detectors
+_KIND = "points"  # tells the JSON from reports of trackers and detectors
 _FORMAT = 1
 
 
@@ -71,7 +72,7 @@ class Report:
 
     def to_json(self) -> str:
         """The whole report; figures of nothing are null."""
-        document = {"format": _FORMAT, "kind": KIND} | asdict(self)
+        document = {"format": _FORMAT, "kind": _KIND} | asdict(self)
         return json.dumps(document, indent=2, allow_nan=False) + "\n"
 
 
@@ -122,19 +123,38 @@ def make_report(
     )
 
 
+def is_report(path: Path) -> bool:
+    """Whether a file is a report of points, of any format; also False where it is unreadable."""
+    try:
+        return _kind_of(_document(path)) == _KIND
+    except DataError:
+        return False
+
+
 def read_report(path: Path) -> Report:
     """Read a ``report.json``.
 
     Raises:
         DataError: It is missing, damaged, or no report of points.
     """
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise DataError(f"{path}: cannot read a report: {error}") from error
-    kind = document.get("kind") if isinstance(document, dict) else None
-    if kind != KIND or document.get("format") != _FORMAT:
+    document = _document(path)
+    if _kind_of(document) != _KIND or document["format"] != _FORMAT:
         raise DataError(
             f"{path}: no report of points of format {_FORMAT}; run its binvision eval again"
         )
-    return decode(Report, document, str(path))
+    report = decode(Report, document, str(path))
+    if not report.scores:
+        raise DataError(f"{path}: no row of figures in it; run its binvision eval again")
+    return report
+
+
+def _document(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise DataError(f"{path}: cannot read a report: {error}") from error
+
+
+def _kind_of(document: Any) -> object:
+    has_kind = isinstance(document, dict) and "format" in document
+    return document.get("kind") if has_kind else None

@@ -10,7 +10,7 @@ from binvision.landmarks.evaluation.report import Report
 from binvision.landmarks.evaluation.scores import Scores
 from binvision.media.report_tables import figure, figures_table
 
-__all__ = ["comparison_table", "headline", "scores_table"]
+__all__ = ["compared_rows", "headline", "scores_table"]
 
 _COLUMNS = ("subjects", "missed", "points", "divided by", "limit")
 
@@ -33,8 +33,10 @@ def scores_table(report: Report) -> Table:
     return figures_table("", header, [[row.group, *_cells(row)] for row in report.scores])
 
 
-def comparison_table(reports: Sequence[tuple[str, Report]]) -> Table:
-    """The rows of several reports, group by group.
+def compared_rows(
+    reports: Sequence[tuple[str, Report]],
+) -> tuple[list[str], list[list[str]]]:
+    """Header and rows of several reports in one table, group by group.
 
     Args:
         reports: Of one benchmark, with the names that they have in the table.
@@ -48,7 +50,7 @@ def comparison_table(reports: Sequence[tuple[str, Report]]) -> Table:
         for row in report.scores
         if (row.group, row.length, row.limit) == (wanted.group, wanted.length, wanted.limit)
     ]
-    return figures_table("", header, rows)
+    return header, rows
 
 
 def _cells(row: Scores) -> list[str]:

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from binvision.trackers.evaluation.report import Report
+from tests.support import point_benchmarks as trees
+from tests.support.landmark_models import write_chart_model
 from tests.support.reports import made_up_report
 
 pytest.importorskip("got10k")
@@ -143,3 +145,38 @@ def fails(done: Any, code: int, message: str) -> None:
     assert done.code == code, done
     assert re.search(message, done.err), done.err
     assert done.out == "" and done.err.count("\n") == 1 and "Traceback" not in done.err
+
+
+def test_reports_of_points(command: Any, tmp_path: Path) -> None:
+    trees.write_300w(tmp_path / "300w", ["ibug"])
+    model = write_chart_model(tmp_path / "chart.safetensors")
+    for name, noise in (("exact", "0"), ("shaken", "0.1")):
+        done = command(
+            "eval", "300w", tmp_path / "300w", "--model", model, "--box-noise", noise,
+            "--out", tmp_path / name,
+        )  # fmt: skip
+        assert done.code == 0
+    folders = (tmp_path / "exact", tmp_path / "shaken")
+    markdown, plot = tmp_path / "both.md", tmp_path / "both.svg"
+    done = command("compare", *folders, "--markdown", markdown, "--plot", plot)
+    assert (done.code, done.err) == (0, "")
+    rows = [line.split() for line in done.out.splitlines() if "inter-ocular" in line]
+    assert [row[:2] for row in rows[:2]] == [["chart", "(exact)"], ["chart", "(shaken)"]]
+    assert "moved and scaled at random by up to 10%" in markdown.read_text()
+    assert "chart (shaken)" in plot.read_text()
+    document = json.loads(command("compare", *folders, "--json").out)
+    assert [report["name"] for report in document["reports"]] == [
+        "chart (exact)",
+        "chart (shaken)",
+    ]
+    given = json.loads((folders[1] / "report.json").read_text())
+    assert document["reports"][1]["scores"] == given["scores"]
+
+    given["subjects"] = 7
+    (folders[1] / "report.json").write_text(json.dumps(given))
+    done = command("compare", *folders)
+    assert done.code == 2 and "subjects 7, but" in done.err
+    given["format"] = 0
+    (folders[1] / "report.json").write_text(json.dumps(given))
+    done = command("compare", *folders)
+    assert done.code == 1 and "no report of points of format 1" in done.err

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from binvision.errors import UsageError
+from binvision.media.report_tables import markdown_table, path_labels
 from binvision.trackers.evaluation import tables
 from binvision.trackers.evaluation.report import Report, SequenceFacts, read_report
 from binvision.trackers.evaluation.scores import rank
@@ -54,7 +55,7 @@ class Comparison:
         header = ["trackers", "report", "date", "CPU"]
         return (
             f"{tables.markdown(self.report)}\n## Reports\n\n"
-            f"{tables.markdown_table(header, rows, numbers=False)}"
+            f"{markdown_table(header, rows, numbers=False)}"
         )
 
 
@@ -81,7 +82,7 @@ def compare(paths: Sequence[Path]) -> Comparison:
             else tracker
             for tracker in report.trackers
         )
-        for label, report in zip(_labels(paths), reports, strict=True)
+        for label, report in zip(path_labels(paths), reports, strict=True)
     ]
     ranked = rank([tracker for trackers in renamed for tracker in trackers], reports[0].rules)
     return Comparison(
@@ -116,13 +117,3 @@ def _facts(report: Report) -> dict[str, tuple[SequenceFacts, int]]:
     """What must agree of each sequence: its pictures, its attributes, and its scored frames."""
     scores = report.trackers[0].sequences
     return {name: (facts, scores[name].mean.frames) for name, facts in report.sequences.items()}
-
-
-def _labels(paths: Sequence[Path]) -> list[str]:
-    """The parts of each path between the beginning and the end that all of them share."""
-    parts = [list(path.resolve().parts) for path in paths]
-    while len(parts) > 1 and min(map(len, parts)) > 1 and len({p[-1] for p in parts}) == 1:
-        parts = [p[:-1] for p in parts]
-    while len(parts) > 1 and min(map(len, parts)) > 1 and len({p[0] for p in parts}) == 1:
-        parts = [p[1:] for p in parts]
-    return ["/".join(p) for p in parts]

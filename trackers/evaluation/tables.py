@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-from rich.box import SIMPLE_HEAD
-from rich.markup import escape
 from rich.table import Table
 
+from binvision.media.report_tables import figures_table, markdown_table
 from binvision.trackers.evaluation.report import Report
 from binvision.trackers.evaluation.scores import TrackScores
 
-__all__ = ["FIGURE_TITLES", "markdown", "markdown_table", "table"]
+__all__ = ["FIGURE_TITLES", "markdown", "table"]
 
 FIGURE_TITLES = {
     "ao": "AO",
@@ -28,13 +25,7 @@ _DETAILS = {"ao": ("ao",), "success_auc": ("success_auc", "precision")}
 
 def table(report: Report) -> Table:
     """Ranked table for the terminal."""
-    header, rows = _ranking(report)
-    result = Table(title=report.title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for index, name in enumerate(header):
-        result.add_column(name, justify="right" if index else "left", no_wrap=True)
-    for row in rows:
-        result.add_row(*map(escape, row))
-    return result
+    return figures_table(report.title, *_ranking(report))
 
 
 def markdown(report: Report) -> str:
@@ -49,13 +40,6 @@ def markdown(report: Report) -> str:
         rows = [[skipped.sequence, skipped.reason] for skipped in report.skipped]
         parts += ["## Left out", markdown_table(["sequence", "why"], rows, numbers=False)]
     return "\n\n".join(part.rstrip("\n") for part in parts) + "\n"
-
-
-def markdown_table(header: list[str], rows: Iterable[list[str]], *, numbers: bool = True) -> str:
-    """A Markdown table; every column but the first is set to the right where it holds numbers."""
-    rule = ["---", *["---:" if numbers else "---"] * (len(header) - 1)]
-    lines = ([_cell(text) for text in row] for row in (header, rule, *rows))
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def _ranking(report: Report) -> tuple[list[str], list[list[str]]]:
@@ -99,7 +83,3 @@ def _by_attribute(report: Report, figure: str) -> str:
 
 def _figure(scores: TrackScores, name: str) -> str:
     return f"{getattr(scores, name):.3f}"
-
-
-def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("|", "\\|")
