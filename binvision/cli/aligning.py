@@ -21,6 +21,7 @@ from binvision.media.landmark_results import PLURALS, FoundPoints
 __all__ = ["GivenBoxes", "PointLooker", "SubjectFinder"]
 
 _CERTAIN = 0.1  # least confidence of a point that is drawn with its lines
+_MOST_SHRUNK = 4.0  # from a box that is given to that of the points in it
 _NAMES_SHOWN = 3
 
 
@@ -112,7 +113,6 @@ class PointLooker(Generic[Kind]):
         self._finder, self._boxes, self._start, self._measure = finder, boxes, start, measure
         self._subject = finder.scheme.subject
         self._found = self._without = 0
-        self._numbers: set[int] = set()
 
     def __call__(self, shot: Shot) -> list[FoundPoints]:
         """Find them; of a video, follow them."""
@@ -130,7 +130,6 @@ class PointLooker(Generic[Kind]):
         ]
         self._found += len(found)
         self._without += not found
-        self._numbers.update(each.number for each in found)
         return found
 
     def annotate(self, image: NDArray[np.uint8], found: Sequence[FoundPoints]) -> NDArray[np.uint8]:
@@ -173,14 +172,18 @@ class PointLooker(Generic[Kind]):
     def _look(self, shot: Shot) -> Sequence[Kind]:
         if self._boxes:
             return self._in_boxes(shot.image, self._boxes.of(shot))
-        if shot.file:
-            return (
-                self._in_boxes(shot.image, self._start) if self._start else self._finder(shot.image)
-            )
-        start, self._start = self._start, None
-        return self._finder.update(shot.image, start)
+        if not shot.file:
+            start, self._start = self._start, None
+            return self._finder.update(shot.image, start)
+        if self._start:
+            return self._in_boxes(shot.image, self._start)
+        return self._finder(shot.image)
 
     def _in_boxes(self, image: NDArray[np.uint8], boxes: Sequence[BoxXYWH]) -> Sequence[Kind]:
         """Look twice: whatever the boxes are the bounds of, the points have their own."""
-        found = self._finder(image, boxes)
-        return self._finder(image, [each.box_xywh for each in found])
+        own = []
+        for each, box in zip(self._finder(image, boxes), boxes, strict=True):
+            # Where nobody is, points lie anywhere, perhaps all in one place.
+            is_like_it = max(each.box_xywh[2:]) > max(box[2:]) / _MOST_SHRUNK
+            own.append(each.box_xywh if is_like_it else box)
+        return self._finder(image, own)

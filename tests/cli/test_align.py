@@ -185,6 +185,16 @@ def test_boxes_from_a_file_take_the_place_of_the_detector(
     np.testing.assert_allclose(points_of(row), chart_points(chart_box(FIRST)), atol=NEAR)
 
 
+def test_a_box_without_a_face_is_answered_with_a_low_score(
+    command: Command, model: Path, photos: Path, tmp_path: Path
+) -> None:
+    boxes = tmp_path / "boxes.csv"
+    boxes.write_text("2.png,150,10,60,60\n2.png,-900,10,60,60\n")
+    done = command("align", photos / "2.png", "--model", model, "--boxes", boxes)
+    assert done.code == 0
+    assert [float(line.split()[1]) < 0.3 for line in done.out.splitlines()[:-1]] == [True, True]
+
+
 def test_boxes_of_frames_are_by_their_number(
     command: Command, model: Path, video: Path, tmp_path: Path
 ) -> None:
