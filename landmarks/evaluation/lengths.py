@@ -14,8 +14,17 @@ from numpy.typing import NDArray
 from binvision.landmarks.formats.points import HEAD_BOX, SET_BOX, PointPicture
 from binvision.landmarks.schemes import Scheme
 
-__all__ = ["BOX", "HEAD_BOX", "HEAD_SEGMENT", "INTER_OCULAR", "INTER_PUPIL", "SET_BOX", "TORSO"]
-__all__ += ["length_of", "lengths_of"]
+__all__ = [
+    "BOX",
+    "HEAD_BOX",
+    "HEAD_SEGMENT",
+    "INTER_OCULAR",
+    "INTER_PUPIL",
+    "SET_BOX",
+    "TORSO",
+    "length_of",
+    "lengths_of",
+]
 
 INTER_OCULAR = "inter-ocular"  # outer eye corners
 INTER_PUPIL = "inter-pupil"  # pupils, or the means of the eyes' points

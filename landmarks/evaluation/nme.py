@@ -83,6 +83,8 @@ def nme_scores(data: PointSet, found: Sequence[Finding], rules: NmeRules) -> tup
         of_groups = []
         for group in (Group(data.name), *rules.groups):
             chosen = np.array([not group.subset or group.subset in named for named in subsets])
+            if group.subset and chosen.all():
+                continue  # the row of the whole says it already
             kept = np.where(_counting(group, visible), errors, np.nan)[chosen]
             kept = kept[~np.isnan(kept).all(1)]
             if len(kept):

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import math
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from binvision.landmarks.evaluation import lengths
+from binvision.landmarks.evaluation.benchmarks import BENCHMARKS
 from binvision.landmarks.evaluation.nme import HIDDEN, VISIBLE, Group, NmeRules, nme_scores
 from binvision.landmarks.evaluation.scores import Finding, Scores
 from binvision.landmarks.formats.points import HEAD_BOX, SET_BOX, PointSet
 from tests.support.random_points import make_set, noisy, perfect
+from tests.support.repository import ROOT
+
+REAL = Path(os.environ.get("BINVISION_DATA", ROOT.parent / "shared" / "data")) / "formats"
 
 # Outer eye corners and all points of each eye, as the authors number them.
 CORNERS = {"face68": (36, 45), "face98": (60, 72), "face29": (8, 9), "face19": (6, 11)}
@@ -166,3 +173,28 @@ def test_points_that_are_not_labelled_do_not_count() -> None:
     (row,) = nme_scores(data, found, NmeRules(("box",), 0.08))
     assert row.figures == pytest.approx(by_hand(data, found, "box", 0.08), abs=2e-4)
     assert row.points < 68
+
+
+@pytest.mark.skipif(not REAL.is_dir(), reason=f"no samples in {REAL}; set BINVISION_DATA")
+@pytest.mark.parametrize(
+    ("benchmark", "file"),
+    [("300w", "300w"), ("wflw", "wflw"), ("cofw", "cofw"), ("aflw", "aflw")],
+)
+def test_real_samples_whose_points_are_all_shifted(benchmark: str, file: str) -> None:
+    """Each point is off by 3 and 4 pixels, so that every error is 5 over the length."""
+    path = REAL / file / f"test_{file}.json"
+    data = BENCHMARKS[benchmark].read(path)
+    found = [Finding(p.points + np.float32([3, 4]), 1, 0) for p in data.pictures]
+    rows = BENCHMARKS[benchmark].measure(path, data, found)
+    true = [picture.points.astype(np.float64) for picture in data.pictures]
+    if benchmark == "aflw":
+        rows_of_set = json.loads(path.read_text())["annotations"]
+        expected = {SET_BOX: [row["box_size"] for row in rows_of_set]}
+    else:
+        first, second = CORNERS[data.scheme.name]
+        expected = {"inter-ocular": [math.dist(p[first], p[second]) for p in true]}
+        if benchmark == "cofw":
+            expected["inter-pupil"] = [math.dist(p[16], p[17]) for p in true]
+    for length, norms in expected.items():
+        row = next(row for row in rows if row.length == length)
+        assert row.figures["NME %"] == pytest.approx(100 * np.mean(5 / np.array(norms)), rel=1e-4)
