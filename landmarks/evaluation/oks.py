@@ -43,7 +43,7 @@ def read_coco_people(root: Path) -> PointSet:
     Raises:
         DataError: There is no JSON, it is damaged, or no person can be used.
     """
-    return read_coco_points(_document_of(root), least=1)
+    return read_coco_points(_document_of(root), lone_points=True)
 
 
 def oks_scores(root: Path, data: PointSet, found: Sequence[Finding]) -> tuple[Scores, ...]:

@@ -32,7 +32,9 @@ __all__ = ["read_coco_points"]
 _HIDDEN, _VISIBLE = 1, 2  # values of v
 
 
-def read_coco_points(path: Path, images: Path | None = None, *, least: int = 2) -> PointSet:
+def read_coco_points(
+    path: Path, images: Path | None = None, *, lone_points: bool = False
+) -> PointSet:
     """Read a COCO keypoint JSON.
 
     Subjects without a labelled point and crowds are not asked for. Where no point of the file has
@@ -42,7 +44,7 @@ def read_coco_points(path: Path, images: Path | None = None, *, least: int = 2) 
         path: The file.
         images: Folder of the pictures; None looks where they usually lie: in a folder of the
             file's name, in ``images``, or beside the file.
-        least: Labelled points that a subject must have; where it is not 1, they span an area.
+        lone_points: Keep subjects whose labelled points span no area, down to a single point.
 
     Raises:
         DataError: The file is damaged, its points are of no known kind, or none can be used.
@@ -89,7 +91,7 @@ def read_coco_points(path: Path, images: Path | None = None, *, least: int = 2) 
                 picture_id=number,
             )
         )
-    return checked_set(path, scheme, pictures, problems, least=least)
+    return checked_set(path, scheme, pictures, problems, lone_points=lone_points)
 
 
 def _scheme(

@@ -38,6 +38,8 @@ _PERSON = 200.0  # pixels of a person of scale 1
 _DOWN = 15.0  # pixels of scale 1 by which the box lies below the stated centre, as is usual
 _HEAD = 0.6  # of the diagonal of the head's box
 
+_ODD = (AttributeError, ValueError, TypeError, IndexError)  # what a structure without a field gives
+
 
 def read_mpii(root: Path) -> PointSet:
     """Read the list for validation where there is one, else the labelled people of the release.
@@ -125,28 +127,34 @@ def _read_release(path: Path) -> PointSet:
     scheme = find_scheme("pose16")
     (release,) = read_mat(path, "RELEASE", as_objects=True)
     folders = [path.parent / "images", path.parent.parent / "images"]
-    pictures, problems = [], []
     try:
-        for file, index, person in _single_people(release):
-            picture = find_picture(file, folders)
-            if picture is None:
-                problems.append(f"{path.name}: no picture {file} in {folders[0]}")
-                continue
+        people = list(_single_people(release))
+    except _ODD as error:
+        raise DataError(f"{path}: not laid out as MPII's release ({error})") from error
+    pictures, problems = [], []
+    for file, index, person in people:
+        picture = find_picture(file, folders)
+        if picture is None:
+            problems.append(f"{path.name}: no picture {file} in {folders[0]}")
+            continue
+        try:
             points, flags = _joints(person, scheme)
             corners = np.array([person.x1, person.y1, person.x2, person.y2], np.float64)
             centre = np.array([person.objpos.x, person.objpos.y], np.float64) - 1
-            pictures.append(
-                PointPicture(
-                    name=f"{file}#{index}",
-                    points=points,
-                    visible=flags,
-                    read=partial(read_image, picture),
-                    box_xywh=_box(centre, float(person.scale)),
-                    lengths={HEAD_BOX: _HEAD * float(np.hypot(*(corners[2:] - corners[:2])))},
-                )
+            box = _box(centre, float(person.scale))
+        except _ODD as error:
+            problems.append(f"{path.name}: {file}: person {index} is left out ({error})")
+            continue
+        pictures.append(
+            PointPicture(
+                name=f"{file}#{index}",
+                points=points,
+                visible=flags,
+                read=partial(read_image, picture),
+                box_xywh=box,
+                lengths={HEAD_BOX: _HEAD * float(np.hypot(*(corners[2:] - corners[:2])))},
             )
-    except (AttributeError, ValueError, TypeError, IndexError) as error:
-        raise DataError(f"{path}: not laid out as MPII's release ({error})") from error
+        )
     return checked_set(path, scheme, pictures, problems, name="labelled people")
 
 

@@ -84,7 +84,7 @@ def checked_set(
     problems: Sequence[str] = (),
     *,
     name: str = "",
-    least: int = 2,
+    lone_points: bool = False,
 ) -> PointSet:
     """Leave out what cannot be used and make names unique.
 
@@ -94,7 +94,7 @@ def checked_set(
         pictures: As they were read.
         problems: What had to be left out before.
         name: Of the set; that of the path if empty.
-        least: Labelled points that a subject must have; where it is not 1, they span an area.
+        lone_points: Keep subjects whose labelled points span no area, down to a single point.
 
     Raises:
         DataError: Nothing is left.
@@ -102,7 +102,7 @@ def checked_set(
     found = list(problems)
     kept = []
     for picture in pictures:
-        if _spans_area(picture.points, least):
+        if _can_be_used(picture.points, lone_points):
             kept.append(picture)
         else:
             found.append(f"{path}: {picture.name}: its points are no finite area; remove it")
@@ -116,9 +116,9 @@ def checked_set(
     return PointSet(name or path.stem, scheme, tuple(kept), tuple(found))
 
 
-def _spans_area(points: NDArray[np.float32], least: int) -> bool:
-    """Whether enough points are labelled, all finite, and have a width and a height."""
+def _can_be_used(points: NDArray[np.float32], lone_points: bool) -> bool:
+    """Whether points are labelled, all finite, and have a width and a height where needed."""
     labelled = points[~np.isnan(points).any(1)]
-    if len(labelled) < least or not np.isfinite(labelled).all():
+    if not len(labelled) or not np.isfinite(labelled).all():
         return False
-    return least == 1 or bool((labelled.max(0) > labelled.min(0)).all())
+    return lone_points or bool((labelled.max(0) > labelled.min(0)).all())
