@@ -139,7 +139,7 @@ class PointLooker(Generic[Kind]):
             outline = Outline(each.points, self._finder.scheme.lines, each.confidences >= _CERTAIN)
             number = each.number - 1
             if has_room(each.box_xywh, len(found), image.shape[:2]):
-                label = f"{each.name} {each.number}"
+                label = each.name if len(found) == 1 else str(each.number)
                 marks.append(Mark(each.box_xywh, label, each.score, colour=number, outline=outline))
             else:
                 marks.append(Mark(each.box_xywh, colour=number, outline=outline))

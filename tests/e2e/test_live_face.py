@@ -23,7 +23,7 @@ from tests.support.viewers import ask, browser, next_picture, screenshot
 PHOTOGRAPHS = Path(os.environ.get("BINVISION_DATA", ROOT.parent / "shared" / "data")) / (
     "face/300w/helen/testset"
 )
-FRAMES = 40
+FRAMES = 100
 NEAR = 0.08  # mean error of the points between the outer corners of the eyes
 
 pytestmark = [
@@ -34,7 +34,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def film() -> tuple[list[NDArray[np.uint8]], NDArray[np.float64]]:
-    return face_film(PHOTOGRAPHS, FRAMES)
+    return face_film(PHOTOGRAPHS, FRAMES, number=21)
 
 
 def error_of(points: NDArray[np.float64], truth: NDArray[np.float64]) -> float:
@@ -54,7 +54,7 @@ def test_points_follow_a_photographed_face(
         serving("align", camera, "--results", results) as (process, address),
     ):
         stream = ask(address, "/stream.mjpg")
-        for _ in range(FRAMES):
+        for _ in range(FRAMES // 2):
             picture = next_picture(stream)
             assert picture is not None and picture.shape == frames[0].shape
         process.send_signal(signal.SIGINT)
