@@ -137,7 +137,8 @@ def align(
 
 def _wanted(columns: str | None) -> list[str]:
     """Groups of columns that ``--columns`` names."""
-    groups = [] if columns is None else [name.strip().lower() for name in columns.split(",")]
+    names = [] if columns is None else columns.lower().split(",")
+    groups = list(dict.fromkeys(name.strip() for name in names))
     known = (*_MEASURES, _CONFIDENCE)
     for group in groups:
         if group not in known:

@@ -162,7 +162,7 @@ def test_columns_add_what_applications_compute(
 
     plain = head()
     assert len(plain) == 7 + 2 * 68 and plain[7:9] == ["right_jaw_1_x", "right_jaw_1_y"]
-    both = head("--columns", "openness, pose")
+    both = head("--columns", "openness, Pose,openness")
     assert both[7:13] == [
         *("left_eye_openness", "right_eye_openness", "mouth_openness", "yaw", "pitch", "roll"),
     ]
