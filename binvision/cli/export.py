@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,7 +16,28 @@ if TYPE_CHECKING:
 
     from binvision.runtime import PackedModel
 
-__all__ = ["export"]
+__all__ = ["Pictures", "export", "pack"]
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """What ranges are measured on, by the option that names it."""
+
+    photos: tuple[Path, ...]
+    images: Path | None
+    faces: tuple[Path, ...]
+    data: Path | None
+
+    def check(self, kind: str, *wanted: str) -> None:
+        """Refuse options that are for networks of another task.
+
+        Raises:
+            UsageError: One was given; the message says which fit.
+        """
+        for name, given in asdict(self).items():
+            if given and name not in wanted:
+                fitting = ", ".join(f"--{each}" for each in wanted)
+                raise UsageError(f"--{name} is not for {kind}; give it {fitting}")
 
 
 def export(
@@ -39,8 +61,18 @@ def export(
     images: Annotated[
         Path | None,
         typer.Option(
-            help="Detector: folder of pictures for the same; some of those it was trained on."
+            help="Detector: folder of pictures for the same; some of those it was trained on. "
+            "Pose: the pictures of --data."
         ),
+    ] = None,
+    faces: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Face alignment: archive (.npz) or folder of .pts for the same. Repeatable."
+        ),
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Pose: COCO keypoint annotations for the same.")
     ] = None,
 ) -> None:
     """Write a trained network as a packed model, 1-bit where the network is.
@@ -53,7 +85,8 @@ def export(
     from binvision.runtime.account import working_size_hw
 
     measured = _read_accuracy(accuracy) if accuracy else {}
-    packed, network, examples = _pack(checkpoint, name or out.stem, measured, photos or [], images)
+    pictures = Pictures(tuple(photos or ()), images, tuple(faces or ()), data)
+    packed, network, examples = pack(checkpoint, name or out.stem, measured, pictures)
     size_hw = working_size_hw(packed)
     difference = verify(network, packed, size_hw, examples) if size_hw else 0.0
     saved = runtime.save(out, packed)
@@ -62,30 +95,39 @@ def export(
     typer.echo(f"{out}: {saved.file_bytes:,} bytes")
 
 
-def _pack(
-    checkpoint: Path,
-    name: str,
-    accuracy: dict[str, Any],
-    photos: list[Path],
-    images: Path | None,
+def pack(
+    checkpoint: Path, name: str, accuracy: dict[str, Any], pictures: Pictures
 ) -> tuple[PackedModel, nn.Module, list[np.ndarray]]:
-    """Pack what the checkpoint holds, whichever task it is for, and pictures to verify it on."""
+    """Pack what the checkpoint holds, whichever task it is for.
+
+    Returns:
+        The packed model, the network that it computes, and pictures to compare the two on.
+
+    Raises:
+        BinvisionError: The checkpoint or the pictures cannot be used.
+    """
     from binvision.detectors import exporting as detectors
     from binvision.detectors.settings import TASK as DETECTION
+    from binvision.landmarks import exporting as landmarks
+    from binvision.landmarks.annotations import read_point_set
+    from binvision.landmarks.settings import TASK as LANDMARKS
     from binvision.trackers import exporting as trackers
     from binvision.training.checkpoint import task_of
 
-    if task_of(checkpoint) == DETECTION:
-        if photos:
-            raise UsageError("--photos is for trackers; give a detector --images FOLDER")
-        pictures = detectors.pictures_in(images) if images else []
-        return detectors.pack_checkpoint(
-            checkpoint, name=name, accuracy=accuracy, pictures=pictures
-        )
-    if images:
-        raise UsageError("--images is for detectors; give a tracker --photos ARCHIVE")
+    task = task_of(checkpoint)
+    if task == LANDMARKS:
+        pictures.check("a landmark network", "faces", "data", "images")
+        sets = [read_point_set(path) for path in pictures.faces]
+        if pictures.data:
+            sets.append(read_point_set(pictures.data, pictures.images))
+        return landmarks.pack_checkpoint(checkpoint, name=name, accuracy=accuracy, sets=sets)
+    if task == DETECTION:
+        pictures.check("a detector", "images")
+        paths = detectors.pictures_in(pictures.images) if pictures.images else []
+        return detectors.pack_checkpoint(checkpoint, name=name, accuracy=accuracy, pictures=paths)
+    pictures.check("a tracker", "photos")
     packed, network = trackers.pack_checkpoint(
-        checkpoint, name=name, accuracy=accuracy, photos=photos
+        checkpoint, name=name, accuracy=accuracy, photos=pictures.photos
     )
     return packed, network, []
 

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from binvision.cli.export import Pictures
 from binvision.errors import UsageError
 
 __all__ = ["train"]
@@ -19,9 +20,12 @@ def train(
     ],
     data: Annotated[
         Path | None,
-        typer.Option(help="Detection: COCO JSON, or folder of Pascal VOC XML or YOLO txt."),
+        typer.Option(
+            help="Detection: COCO JSON, or folder of Pascal VOC XML or YOLO txt. Pose: COCO "
+            "keypoint JSON."
+        ),
     ] = None,
-    images: Annotated[Path | None, typer.Option(help="Detection: folder of the pictures.")] = None,
+    images: Annotated[Path | None, typer.Option(help="Folder of the pictures of --data.")] = None,
     val_data: Annotated[
         Path | None,
         typer.Option(help="Detection: another set, whose AP is measured during the training."),
@@ -36,7 +40,7 @@ def train(
     photos: Annotated[
         list[Path] | None,
         typer.Option(
-            help="Archive of photographs (.npz): targets of trackers, backgrounds of detectors. "
+            help="Archive of photographs (.npz): targets of trackers, backgrounds of the others. "
             "Repeatable."
         ),
     ] = None,
@@ -67,8 +71,8 @@ def train(
     export: Annotated[
         Path | None,
         typer.Option(
-            help="Detection: packed file to write at the end, its real convolutions rounded to "
-            "8 bits on pictures of the training."
+            help="Detectors and landmarks: packed file to write at the end, its real convolutions "
+            "rounded to 8 bits on pictures of the training."
         ),
     ] = None,
     overrides: Annotated[
@@ -86,7 +90,7 @@ def train(
     from binvision.training.run import train as run_training
 
     if export is not None:
-        _check_export(export, data)
+        _check_export(export, config, data, tuple(faces or ()))
 
     name = find_config(config).stem
     last = run_training(
@@ -110,33 +114,40 @@ def train(
         )
     )
     typer.echo(str(last))
-    if export is not None and data is not None and int(os.environ.get("RANK", 0)) == 0:
-        _export(last, export, data, images)
+    if export is not None and int(os.environ.get("RANK", 0)) == 0:
+        _export(last, export, Pictures((), images, tuple(faces or ()), data))
 
 
-def _check_export(target: Path, data: Path | None) -> None:
+def _check_export(target: Path, config: str, data: Path | None, faces: tuple[Path, ...]) -> None:
     """Find out what cannot be written before the training, not after it."""
-    if data is None:
+    if data is None and (not faces or "tracking" in config):
         raise UsageError(
-            "--export is for detectors, with --data; 'binvision export' packs trackers"
+            "--export is for detectors and landmarks, with --data or --faces; 'binvision export' "
+            "packs trackers"
         )
     if not target.parent.is_dir():
         raise UsageError(f"--export {target}: there is no folder {target.parent}; make it first")
 
 
-def _export(checkpoint: Path, target: Path, data: Path, images: Path | None) -> None:
+def _export(checkpoint: Path, target: Path, pictures: Pictures) -> None:
     from binvision import runtime
+    from binvision.cli.export import pack
     from binvision.detectors.annotations import read_detection_set
     from binvision.detectors.exporting import pack_checkpoint
+    from binvision.detectors.settings import TASK as DETECTION
     from binvision.export.verify import verify
     from binvision.runtime.account import working_size_hw
+    from binvision.training.checkpoint import task_of
 
-    paths = [picture.path for picture in read_detection_set(data, images).pictures]
-    packed, network, examples = pack_checkpoint(
-        checkpoint, name=target.stem, accuracy={}, pictures=paths
-    )
+    if task_of(checkpoint) == DETECTION and pictures.data is not None:
+        found = read_detection_set(pictures.data, pictures.images).pictures
+        packed, network, examples = pack_checkpoint(
+            checkpoint, name=target.stem, accuracy={}, pictures=[each.path for each in found]
+        )
+    else:
+        packed, network, examples = pack(checkpoint, target.stem, {}, pictures)
     size_hw = working_size_hw(packed)
-    assert size_hw is not None  # a detector's settings have one
+    assert size_hw is not None  # the settings of both have one
     verify(network, packed, size_hw, examples)
     saved = runtime.save(target, packed)
     typer.echo(f"{target}: {saved.file_bytes:,} bytes")

@@ -23,7 +23,7 @@ from rich.console import Console
 import binvision
 from binvision.detectors.annotations import DetectionSet
 from binvision.errors import ConfigError, DataError
-from binvision.training.detection import describe, settle
+from binvision.training import detection, landmarks
 from binvision.training.starting import take_weights
 
 __all__ = ["TrainingRequest", "find_config", "prepare_config", "train"]
@@ -39,7 +39,7 @@ class TrainingRequest:
     Attributes:
         config: Path of a configuration, or its name such as ``tracking/rb_siamfc``.
         work_dir: Folder for checkpoints and logs.
-        data: Annotations of a detection set.
+        data: Annotations of a detection set, or of a keypoint set.
         images: Folder of its pictures.
         val_data: Annotations of another set, to measure on during the training.
         val_images: Folder of its pictures.
@@ -90,7 +90,7 @@ def train(request: TrainingRequest) -> Path:
     """
     config, found = _prepare(request)
     if found is not None and _is_first():
-        describe(found, Console(stderr=True))
+        detection.describe(found, Console(stderr=True))
     # mmengine names a run by the second, and refuses two of one name in a process.
     config.experiment_name = f"{find_config(request.config).stem}-{next(_RUNS)}"
     if request.threads is not None:
@@ -181,7 +181,12 @@ def _prepare(request: TrainingRequest) -> tuple[Config, DetectionSet | None]:
         _set_length(config, request.iterations)
     for key, value in request.overrides.items():
         _override(config, key, value)
-    found = settle(config) if "data" in dataset else None
+    found = None
+    match dataset.type:
+        case "DetectionScenes":
+            found = detection.settle(config)
+        case "PointCrops":
+            landmarks.settle(config)
     # Items are told apart by their number, so that several processes need more of them.
     dataset[_length_key(dataset)] *= _processes()
     config.record = _record(config)
@@ -225,8 +230,8 @@ def _record(config: Config) -> dict[str, Any]:
     processes = _processes()
     items = config.train_cfg.max_iters * batch * processes
     if "data" in dataset:
-        paths = (dataset.data, *dataset.faces, *dataset.photos)
-        names = ["/".join(Path(path).parts[-2:]) for path in paths]
+        paths = (dataset.data, *dataset.faces, *dataset.get("photos", ()))
+        names = ["/".join(Path(path).parts[-2:]) for path in paths if path]
         return {"data": names, "batch": batch * processes, "pictures": items}
     return {
         "data": [Path(path).name for path in (*dataset.photos, *dataset.sequences)],

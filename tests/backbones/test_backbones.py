@@ -14,6 +14,7 @@ SMALL = {
     "alexnet": {"width": 1 / 16},
     "staged": {"stem_channels": 8, "channels": (8, 16, 32), "blocks": (0, 1, 2)},
     "melius": {"stem_channels": 8, "channels": (8, 8, 16), "blocks": (0, 1, 2), "growth": 8},
+    "hourglass": {"stem_channels": 4, "channels": 16, "depth": 2},
 }
 SINGLE = ("alexnet", "residual")
 PYRAMIDS = ("staged", "melius")
@@ -24,7 +25,7 @@ def small(name: str, method: str) -> torch.nn.Module:
 
 
 def test_every_backbone_is_tested() -> None:
-    assert {*SINGLE, *PYRAMIDS} == set(BACKBONES)
+    assert {*SINGLE, *PYRAMIDS, "hourglass"} == set(BACKBONES)
 
 
 @pytest.mark.parametrize("name", SINGLE)
@@ -78,7 +79,10 @@ def test_non_square_and_odd_inputs() -> None:
             {"type": "residul", "method": "fp"},
             "unknown backbone 'residul'.*Did you mean 'residual'",
         ),
-        ({"method": "fp"}, "unknown backbone None; valid: alexnet, melius, residual, staged"),
+        (
+            {"method": "fp"},
+            "unknown backbone None; valid: alexnet, hourglass, melius, residual, staged",
+        ),
         ({"type": "residual", "method": "fp", "depth": 3}, "cannot be built.*depth"),
         ({"type": "residual", "method": "float"}, "unknown binarisation method 'float'"),
     ],

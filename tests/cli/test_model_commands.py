@@ -261,9 +261,9 @@ def test_each_task_has_pictures_of_its_own(run: Run, tmp_path: Path) -> None:
     out = ("-o", tmp_path / "m")
     photos = write_archive(tmp_path / "photos.npz")
     result = run("export", tmp_path / "detector.pth", *out, "--photos", photos)
-    fails(result, 2, "--photos is for trackers; give a detector --images FOLDER")
+    fails(result, 2, "--photos is not for a detector; give it --images")
     result = run("export", tmp_path / "tracker.pth", *out, "--images", tmp_path)
-    fails(result, 2, "--images is for detectors; give a tracker --photos ARCHIVE")
+    fails(result, 2, "--images is not for a tracker; give it --photos")
 
 
 def test_export_with_bad_photos(run: Run, tmp_path: Path) -> None:

@@ -9,10 +9,19 @@ from typing import Any
 import torch
 
 from binvision.detectors.model import DetectorConfig, DetectorNetwork
+from binvision.landmarks.model import LandmarkConfig, LandmarkNetwork
 from binvision.trackers.model import SiamFC, SiamFCConfig
 from tests.support.torch_networks import randomize
 
-__all__ = ["SMALL_DETECTOR", "small_detector", "write_checkpoint", "write_detector_checkpoint"]
+__all__ = [
+    "SMALL_DETECTOR",
+    "SMALL_LANDMARKS",
+    "small_detector",
+    "small_landmarks",
+    "write_checkpoint",
+    "write_detector_checkpoint",
+    "write_landmark_checkpoint",
+]
 
 # Maps at strides 4, 8 and 16, a few channels each.
 SMALL_DETECTOR: dict[str, Any] = {
@@ -27,6 +36,20 @@ SMALL_DETECTOR: dict[str, Any] = {
     "stride": 8,
     "width": 16,
     "input_size": 64,
+}
+
+# Maps of 8x8 cells.
+SMALL_LANDMARKS: dict[str, Any] = {
+    "backbone": {
+        "type": "hourglass",
+        "method": "bireal",
+        "stem_channels": 4,
+        "channels": 16,
+        "depth": 2,
+    },
+    "scheme": "face68",
+    "input_size": 32,
+    "settings": {"crop": 1.4},
 }
 
 
@@ -50,7 +73,21 @@ def write_detector_checkpoint(path: Path, seed: int = 0, **changes: Any) -> Dete
     return network
 
 
-def _write(path: Path, network: SiamFC | DetectorNetwork, config: dict[str, Any]) -> None:
+def small_landmarks(**changes: Any) -> LandmarkNetwork:
+    """Build `SMALL_LANDMARKS` as a network in training mode; ``changes`` replace its arguments."""
+    return LandmarkNetwork(LandmarkConfig(**{**SMALL_LANDMARKS, **changes}))
+
+
+def write_landmark_checkpoint(path: Path, seed: int = 0, **changes: Any) -> LandmarkNetwork:
+    """Write `small_landmarks` with random weights; returns it."""
+    network = randomize(small_landmarks(**changes), seed)
+    _write(path, network, asdict(network.config))
+    return network
+
+
+def _write(
+    path: Path, network: SiamFC | DetectorNetwork | LandmarkNetwork, config: dict[str, Any]
+) -> None:
     record = {
         "task": network.task,
         "network": config,

@@ -25,6 +25,7 @@ __all__ = [
 
 _SMALL: dict[str, dict[str, Any]] = {
     "alexnet": {"width": 0.25},
+    "hourglass": {"stem_channels": 4, "channels": 24, "depth": 2},
     "melius": {"stem_channels": 4, "channels": (8, 16), "blocks": (1, 2), "growth": 8},
     "residual": {"blocks": 3, "out_channels": 40},
     "staged": {"stem_channels": 4, "channels": (20, 40), "blocks": (1, 2)},

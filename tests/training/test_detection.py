@@ -110,7 +110,10 @@ def test_many_problems_are_counted() -> None:
     ("arguments", "message"),
     [
         (("--data", "x.json", "--export", "none/m"), "there is no folder none; make it first"),
-        (("--export", "m"), "--export is for detectors, with --data; 'binvision export' packs"),
+        (
+            ("--export", "m"),
+            "--export is for detectors and landmarks, with --data or --faces; 'binvision export'",
+        ),
     ],
 )
 def test_what_cannot_be_exported_is_refused_before(
