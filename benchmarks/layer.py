@@ -10,6 +10,7 @@ The last two are the runtime's own tasks, out of the plan of a small network aro
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -199,10 +200,13 @@ def _tasks(
     error = np.abs(plan.outputs[name] - truth).max() / np.abs(truth).max()
     if not error <= _TOLERANCE:
         raise DataError(f"{shape}: its output is wrong by {error:.2g} of its largest value")
-    timed = [task for task in plan.tasks if task.step == "layer"]
-    if tuple(task.op for task in timed) != ("pack", "binary_conv"):
-        raise DataError(f"{shape}: planned as {[task.op for task in timed]}, expected two tasks")
-    workers = Workers([task for task in timed if task.op in ops], threads=1)
+    timed = [(task, part) for task in plan.tasks for part in task.parts if part.step == "layer"]
+    found = [part.op for _, part in timed]
+    if found != ["pack", "binary_conv"]:
+        raise DataError(f"{shape}: planned as {found}, expected to pack and to convolve")
+    workers = Workers(
+        [replace(task, parts=(part,)) for task, part in timed if part.op in ops], threads=1
+    )
 
     def run() -> list[np.ndarray]:
         workers.run()

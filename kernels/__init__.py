@@ -11,6 +11,7 @@ from binvision.kernels.convolution import convolve
 from binvision.kernels.correlation import correlate, correlate_channels, correlate_pixels
 from binvision.kernels.elementwise import (
     add,
+    add_enlarged,
     affine_prelu,
     clip,
     copy_channels,
@@ -27,6 +28,7 @@ from binvision.kernels.upsampling import resize
 
 __all__ = [
     "add",
+    "add_enlarged",
     "affine_prelu",
     "announce_compilation",
     "clip",

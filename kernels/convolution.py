@@ -27,9 +27,8 @@ from typing import Any
 
 import numpy as np
 
-from binvision.kernels.epilogue import finish_tile
+from binvision.kernels.epilogue import finish_tile, new_scratch
 from binvision.kernels.jit import kernel
-from binvision.kernels.pack import pack_pixels
 from binvision.kernels.tile import new_tile, place_tile, sum_tile, tile_pixels, tile_stride
 
 __all__ = ["convolve"]
@@ -60,10 +59,11 @@ def convolve(
         sums: ``(base, factor, row_class, column_class)``: ``dot = base[class] + factor * acc``;
             base int32 (classes, channels), or float32 zeros for floats; class of an output pixel
             = row_class[y] + column_class[x].
-        epilogue: ``(scale, bias, slope, shift, residual, residual_stride, out)``: the first four
-            float32 per channel; residual flat NHWC with its pixel stride, or one row of zeros
-            with stride 0; out flat NHWC, or empty where nobody reads the floats. ``out`` may be
-            ``residual``.
+        epilogue: ``(scale, bias, slope, shift, residual, residual_stride, late, late_stride, out,
+            out_stride)``: the first four float32 per channel; residual flat NHWC with its pixel
+            stride, or one row of zeros with stride 0; late like it, added after the signs were
+            taken, or empty; out flat NHWC with its pixel stride, or empty where nobody reads
+            the floats. ``out`` may be ``residual`` or ``late``.
         packing: As in :func:`binvision.kernels.pack.pack_signs`; empty bits where no binary
             layer follows.
         row_start: First output row.
@@ -71,12 +71,11 @@ def convolve(
         vector: False takes the path of plain loops; the results are the same.
     """
     base, factor, row_class, column_class = sums
-    scale, bias, slope, shift, residual, residual_stride, out = epilogue
-    bits, threshold, layout = packing
+    scale, layout = epilogue[0], packing[2]
     channels = len(scale)
     pixels, stride = tile_pixels(channels), tile_stride(channels, weights.itemsize)
     tile = new_tile(pixels * stride, base)
-    scratch = np.empty(0 if len(out) else pixels * channels, np.float32)
+    scratch = new_scratch(epilogue, pixels)
     windows = np.empty(pixels, np.int64)
     classes = np.empty(pixels, np.int64)
     words = np.empty(pixels, np.int64)
@@ -85,10 +84,7 @@ def convolve(
         count = min(pixels, pixel_stop - first)
         place_tile(windows, classes, words, first, count, places, row_class, column_class, layout)
         sum_tile(acts, windows, count, taps, weights, tile, stride, channels, vector)
-        target, at = (out, first * channels) if len(out) else (scratch, 0)
         finish_tile(
-            tile, stride, base, classes, factor, scale, bias, slope, shift, residual,
-            first * residual_stride, residual_stride, target, at, count, vector,
+            tile, stride, base, classes, factor, scale, epilogue, packing, words, scratch,
+            first, count, vector,
         )  # fmt: skip
-        if len(bits):
-            pack_pixels(target, at, count, threshold, bits, words, layout[1], vector)

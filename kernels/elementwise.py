@@ -5,10 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from binvision.kernels.jit import kernel
-from binvision.kernels.lanes import LANES, round_to_bytes
+from binvision.kernels.lanes import LANES, add_channels, round_to_bytes
+from binvision.kernels.upsampling import nearest
 
 __all__ = [
     "add",
+    "add_enlarged",
+    "add_pixel",
     "affine_prelu",
     "clip",
     "copy_channels",
@@ -21,27 +24,97 @@ __all__ = [
 @kernel
 def copy_channels(
     values: np.ndarray,
-    channels: int,
+    stride: int,
     out: np.ndarray,
-    out_channels: int,
-    first: int,
+    out_stride: int,
+    channels: int,
     start: int,
     stop: int,
 ) -> None:
-    """Copy pixels ``start .. stop`` to channels ``first ..`` of wider pixels (concatenation)."""
+    """Copy the channels of pixels ``start .. stop``; a stride leads to the next pixel."""
     for pixel in range(start, stop):
-        source = values[pixel * channels : (pixel + 1) * channels]
-        at = pixel * out_channels + first
-        target = out[at : at + channels]
+        source = values[pixel * stride : pixel * stride + channels]
+        target = out[pixel * out_stride : pixel * out_stride + channels]
         for c in range(channels):
             target[c] = source[c]
 
 
 @kernel
-def add(left: np.ndarray, right: np.ndarray, out: np.ndarray, start: int, stop: int) -> None:
-    """Add elements ``start .. stop``; ``out`` may be ``left`` or ``right``."""
-    for i in range(start, stop):
-        out[i] = left[i] + right[i]
+def add(
+    left: np.ndarray,
+    left_stride: int,
+    right: np.ndarray,
+    right_stride: int,
+    out: np.ndarray,
+    out_stride: int,
+    channels: int,
+    start: int,
+    stop: int,
+) -> None:
+    """Add the channels of pixels ``start .. stop``; ``out`` may be ``left`` or ``right``.
+
+    A stride leads from one pixel to the next.
+    """
+    for pixel in range(start, stop):
+        add_pixel(
+            left, pixel * left_stride, right, pixel * right_stride, out, pixel * out_stride,
+            channels,
+        )  # fmt: skip
+
+
+@kernel
+def add_pixel(
+    left: np.ndarray,
+    left_at: int,
+    right: np.ndarray,
+    right_at: int,
+    out: np.ndarray,
+    out_at: int,
+    channels: int,
+) -> None:
+    """Add two runs of elements; ``out`` may be either."""
+    whole = channels // LANES * LANES
+    for c in range(0, whole, LANES):
+        add_channels(left, left_at + c, right, right_at + c, out, out_at + c)
+    for c in range(whole, channels):
+        out[out_at + c] = left[left_at + c] + right[right_at + c]
+
+
+@kernel
+def add_enlarged(
+    small: np.ndarray,
+    small_stride: int,
+    sizes: np.ndarray,
+    values: np.ndarray,
+    stride: int,
+    out: np.ndarray,
+    out_stride: int,
+    row_start: int,
+    row_stop: int,
+) -> None:
+    """Add the nearest pixels of a smaller picture; ``out`` may be ``values``.
+
+    Args:
+        small: float32, flat NHWC.
+        small_stride: Elements from one of its pixels to the next.
+        sizes: As for :func:`binvision.kernels.resize`.
+        values: float32, flat NHWC.
+        stride: Elements from one of its pixels to the next.
+        out: float32, flat NHWC.
+        out_stride: Elements from one of its pixels to the next.
+        row_start: First row of ``out``, counted over the whole batch.
+        row_stop: Row after the last.
+    """
+    height, width, channels, out_height, out_width = sizes
+    for row in range(row_start, row_stop):
+        picture, y = divmod(row, out_height)
+        place = (picture * height + nearest(y, height, out_height)) * width
+        for x in range(out_width):
+            source, pixel = place + nearest(x, width, out_width), row * out_width + x
+            add_pixel(
+                small, source * small_stride, values, pixel * stride, out, pixel * out_stride,
+                channels,
+            )  # fmt: skip
 
 
 @kernel

@@ -6,6 +6,8 @@ float additions, falls back to one element at a time.
 
 from __future__ import annotations
 
+from typing import Any
+
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
@@ -27,9 +29,11 @@ from binvision.kernels.emit import (
 __all__ = [
     "CORRELATED",
     "LANES",
+    "add_channels",
     "add_correlations",
     "add_scaled",
     "finish_channels",
+    "pack_lanes",
     "pack_outside",
     "pack_word",
     "popcount",
@@ -74,6 +78,28 @@ def finish_channels(
         y = builder.fadd(y, read(8, 9))
         data = data_of(context, builder, signature.args[12], values[12])
         store(builder, y, address(builder, data, F32, values[13]), 4)
+        return context.get_dummy_value()
+
+    return types.void(*args), codegen
+
+
+@intrinsic
+def add_channels(typingctx, left, left_at, right, right_at, out, out_at):  # type: ignore[no-untyped-def]
+    """Add 16 floats to 16 others; ``out`` may be either."""
+    args = (left, left_at, right, right_at, out, out_at)
+
+    def codegen(context, builder, signature, values):  # type: ignore[no-untyped-def]
+        places = [
+            address(
+                builder,
+                data_of(context, builder, signature.args[i], values[i]),
+                F32,
+                values[i + 1],
+            )
+            for i in (0, 2, 4)
+        ]
+        first, second = (load(builder, place, vector_of(F32, LANES), 4) for place in places[:2])
+        store(builder, builder.fadd(first, second), places[2], 4)
         return context.get_dummy_value()
 
     return types.void(*args), codegen
@@ -157,19 +183,28 @@ def add_correlations(
     return types.void(*args), codegen
 
 
-@intrinsic
-def pack_word(typingctx, values, at, threshold, threshold_at):  # type: ignore[no-untyped-def]
-    """Return 64 comparisons ``values[at + i] >= threshold[threshold_at + i]`` as one uint64."""
+def _make_pack(count: int) -> Any:
+    """Make the intrinsic that takes ``count`` signs."""
 
-    def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
-        loaded = []
-        for array in (0, 2):
-            data = data_of(context, builder, signature.args[array], args[array])
-            pointer = address(builder, data, F32, args[array + 1])
-            loaded.append(load(builder, pointer, vector_of(F32, 64), 4))
-        return builder.bitcast(builder.fcmp_ordered(">=", *loaded), I64)
+    @intrinsic
+    def pack(typingctx, values, at, threshold, threshold_at):  # type: ignore[no-untyped-def]
+        def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
+            loaded = []
+            for array in (0, 2):
+                data = data_of(context, builder, signature.args[array], args[array])
+                pointer = address(builder, data, F32, args[array + 1])
+                loaded.append(load(builder, pointer, vector_of(F32, count), 4))
+            signs = builder.bitcast(builder.fcmp_ordered(">=", *loaded), ir.IntType(count))
+            return builder.zext(signs, I64) if count < 64 else signs
 
-    return types.uint64(values, at, threshold, threshold_at), codegen
+        return types.uint64(values, at, threshold, threshold_at), codegen
+
+    return pack
+
+
+# Both return comparisons ``values[at + i] >= threshold[threshold_at + i]`` as one uint64: of a
+# word's 64 channels, and of 16.
+pack_word, pack_lanes = _make_pack(64), _make_pack(LANES)
 
 
 @intrinsic

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from binvision.kernels.jit import kernel
-from binvision.kernels.lanes import pack_word
+from binvision.kernels.lanes import LANES, pack_lanes, pack_word
 
 __all__ = ["pack_pixels", "pack_signs"]
 
@@ -24,6 +24,7 @@ __all__ = ["pack_pixels", "pack_signs"]
 def pack_pixels(
     values: np.ndarray,
     at: int,
+    stride: int,
     count: int,
     threshold: np.ndarray,
     bits: np.ndarray,
@@ -31,12 +32,11 @@ def pack_pixels(
     groups: int,
     vector: bool,
 ) -> None:
-    """Pack ``count`` pixels that lie together from ``values[at]`` on, to ``bits[places[i]:]``.
+    """Pack ``count`` pixels, ``stride`` apart from ``values[at]`` on, to ``bits[places[i]:]``.
 
     A pixel has ``len(threshold)`` channels.
     """
-    pixel = len(threshold)
-    channels = pixel // groups
+    channels = len(threshold) // groups
     words = (channels + 63) // 64
     for group in range(groups):
         for word in range(words):
@@ -45,20 +45,24 @@ def pack_pixels(
             used = min(64, channels - 64 * word)
             if vector and used == 64:
                 for i in range(count):
-                    packed = pack_word(values, at + i * pixel + first, threshold, first)
+                    packed = pack_word(values, at + i * stride + first, threshold, first)
                     bits[places[i] + number] = packed
                 continue
+            whole = used // LANES * LANES if vector else 0
             for i in range(count):
-                packed = np.uint64(0)
-                for c in range(first, first + used):
-                    if values[at + i * pixel + c] >= threshold[c]:
-                        packed |= np.uint64(1) << np.uint64(c - first)
+                packed, pixel = np.uint64(0), at + i * stride + first
+                for c in range(0, whole, LANES):
+                    packed |= pack_lanes(values, pixel + c, threshold, first + c) << np.uint64(c)
+                for c in range(whole, used):
+                    if values[pixel + c] >= threshold[first + c]:
+                        packed |= np.uint64(1) << np.uint64(c)
                 bits[places[i] + number] = packed
 
 
 @kernel
 def pack_signs(
     values: np.ndarray,
+    stride: int,
     width: int,
     packing: tuple[Any, ...],
     row_start: int,
@@ -69,6 +73,7 @@ def pack_signs(
 
     Args:
         values: float32, flat NHWC.
+        stride: Elements from one pixel to the next.
         width: Pixels in a row.
         packing: ``(bits, threshold, layout)``: uint64 flat; float32 (C,); int64
             ``[rows of a picture, groups, first, picture stride, row stride, pixel stride]`` in
@@ -83,5 +88,5 @@ def pack_signs(
         picture, y = divmod(row, layout[0])
         for x in range(width):
             places[x] = layout[2] + picture * layout[3] + y * layout[4] + x * layout[5]
-        at = row * width * len(threshold)
-        pack_pixels(values, at, width, threshold, bits, places, layout[1], vector)
+        at = row * width * stride
+        pack_pixels(values, at, stride, width, threshold, bits, places, layout[1], vector)

@@ -27,13 +27,14 @@ def pool(
     Args:
         values: float32, flat NHWC.
         out: float32, flat NHWC.
-        sizes: int64 ``[height, width, channels, output height, output width]``.
+        sizes: int64 ``[height, width, channels, output height, output width, stride, output
+            stride]``; a stride leads from one pixel to the next.
         window: int64 ``[kernel, kernel, stride, stride, padding, padding]``, vertical first.
         take_max: Maximum instead of average.
         row_start: First output row.
         row_stop: Row after the last.
     """
-    height, width, channels, out_height, out_width = sizes
+    height, width, channels, out_height, out_width, stride, out_stride = sizes
     for row in range(row_start, row_stop):
         picture, y = divmod(row, out_height)
         top = y * window[2] - window[4]
@@ -41,11 +42,11 @@ def pool(
         for x in range(out_width):
             left = x * window[3] - window[5]
             x0, x1 = max(left, 0), min(left + window[1], width)
-            at = (row * out_width + x) * channels
+            at = (row * out_width + x) * out_stride
             target = out[at : at + channels]
             for inner_y in range(y0, y1):
                 for inner_x in range(x0, x1):
-                    place = ((picture * height + inner_y) * width + inner_x) * channels
+                    place = ((picture * height + inner_y) * width + inner_x) * stride
                     source = values[place : place + channels]
                     if inner_y == y0 and inner_x == x0:
                         _copy(target, source)

@@ -81,6 +81,10 @@ class Task(Protocol):
     def rows(self) -> int:
         """Number of rows."""
 
+    @property
+    def grain(self) -> int:
+        """Rows that are best done together, so that a call finds in cache what the last wrote."""
+
 
 class Program:
     """Tasks in order, ready to run.
@@ -146,7 +150,7 @@ class _Table:
         ).reshape(-1, len(_CallRecord._fields))
         records, place = [], 0
         for task in tasks:
-            each = max(1, min(-(-task.rows // threads), _CHUNKS if threads > 1 else 1))
+            each = _chunks(task, threads)
             calls = self._calls.ctypes.data + place * self._calls.itemsize * len(
                 _CallRecord._fields
             )
@@ -154,6 +158,12 @@ class _Table:
             place += len(task.calls)
         self._records = np.array(records, np.int64).reshape(-1, len(_TaskRecord._fields))
         self.address = self._records.ctypes.data
+
+
+def _chunks(task: Task, threads: int) -> int:
+    """Return in how many chunks each thread's part of a task goes, none of them without rows."""
+    part = -(-task.rows // threads)
+    return max(1, min(part, max(_CHUNKS if threads > 1 else 1, -(-part // task.grain))))
 
 
 class _TaskRecord(NamedTuple):

@@ -16,10 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from binvision.kernels.epilogue import finish_tile
+from binvision.kernels.epilogue import finish_tile, new_scratch
 from binvision.kernels.jit import kernel
 from binvision.kernels.lanes import LANES, add_scaled
-from binvision.kernels.pack import pack_pixels
 from binvision.kernels.tile import new_tile, place_tile, sum_tile, tile_pixels, tile_stride
 
 __all__ = ["convolve_terms"]
@@ -45,12 +44,11 @@ def convolve_terms(
     classes * channels), scale (terms, channels).
     """
     base, factor, row_class, column_class = sums
-    scale, bias, slope, shift, residual, residual_stride, out = epilogue
-    bits, threshold, layout = packing
+    scale, layout = epilogue[0], packing[2]
     terms, channels = scale.shape
     pixels, stride = tile_pixels(channels), tile_stride(channels, weights.itemsize)
     tile, total = new_tile(pixels * stride, base), new_tile(pixels * stride, scale)
-    scratch = np.empty(0 if len(out) else pixels * channels, np.float32)
+    scratch = new_scratch(epilogue, pixels)
     ones, no_base = np.ones(channels, np.float32), np.zeros(channels, np.float32)
     windows = np.empty(pixels, np.int64)
     classes, no_class = np.empty(pixels, np.int64), np.zeros(pixels, np.int64)
@@ -63,13 +61,10 @@ def convolve_terms(
         for k in range(terms):
             sum_tile(acts, windows, count, taps[k], weights[k], tile, stride, channels, vector)
             _add_term(tile, stride, base[k], classes, factor, scale[k], total, count, vector)
-        target, at = (out, first * channels) if len(out) else (scratch, 0)
         finish_tile(
-            total, stride, no_base, no_class, 1, ones, bias, slope, shift, residual,
-            first * residual_stride, residual_stride, target, at, count, vector,
+            total, stride, no_base, no_class, 1, ones, epilogue, packing, words, scratch,
+            first, count, vector,
         )  # fmt: skip
-        if len(bits):
-            pack_pixels(target, at, count, threshold, bits, words, layout[1], vector)
 
 
 @kernel

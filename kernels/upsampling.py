@@ -6,7 +6,7 @@ import numpy as np
 
 from binvision.kernels.jit import kernel
 
-__all__ = ["resize"]
+__all__ = ["nearest", "resize"]
 
 
 @kernel
@@ -60,12 +60,18 @@ def resize(
 
 
 @kernel
+def nearest(place: int, size: int, out_size: int) -> int:
+    """Return the element that an output place reads when the nearest one is taken."""
+    return min(int(np.float32(place) * (np.float32(size) / np.float32(out_size))), size - 1)
+
+
+@kernel
 def _source(place: int, size: int, out_size: int, bilinear: bool) -> tuple[int, int, np.float32]:
     """Return the two elements that an output place reads, and the weight of the second."""
-    step = np.float32(size) / np.float32(out_size)
     if not bilinear:
-        nearest = min(int(np.float32(place) * step), size - 1)
-        return nearest, nearest, np.float32(0)
+        first = nearest(place, size, out_size)
+        return first, first, np.float32(0)
+    step = np.float32(size) / np.float32(out_size)
     exact = max(step * (np.float32(place) + np.float32(0.5)) - np.float32(0.5), np.float32(0))
     first = min(int(exact), size - 1)
     return first, min(first + 1, size - 1), np.float32(exact - np.float32(first))

@@ -182,20 +182,21 @@ def _steps(
     size_hw = images.shape[1:3]
     total = sum(row.seconds for row in rows)
     moved = traffic(runner.model, size_hw)
+    sizes = [len(images) * sum(moved[part] for part in set(row.parts)) for row in rows]
     kernels = {(cost.name, cost.op): cost.kernel for cost in account(runner.model, size_hw)}
     return tuple(
         StepFigure(
             step=row.step,
             op=row.op,
-            kernel=kernels.get((row.step, row.op), ""),
+            kernel=kernels.get(row.parts[0], ""),
             seconds=row.seconds,
             share=row.seconds / total,
             binary_macs=row.binary_macs,
             real_macs=row.real_macs,
             macs_per_second=(row.binary_macs + row.real_macs) / row.seconds,
             ceiling_share=row.binary_macs / row.seconds / ceiling if row.binary_macs else None,
-            bytes=len(images) * moved[row.step, row.op],
-            bandwidth_share=len(images) * moved[row.step, row.op] / row.seconds / bandwidth,
+            bytes=size,
+            bandwidth_share=size / row.seconds / bandwidth,
         )
-        for row in rows
+        for row, size in zip(rows, sizes, strict=True)
     )

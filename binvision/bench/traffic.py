@@ -22,7 +22,7 @@ _FLOAT = 4
 
 
 def traffic(model: PackedModel, size_hw: tuple[int, int]) -> dict[tuple[str, str], int]:
-    """Bytes by step name and operation for one image, as the rows of ``Runner.profile``.
+    """Bytes by step name and operation for one image, as the parts of ``Runner.profile``.
 
     Weights are counted too, once.
 
@@ -72,10 +72,11 @@ class _Counter:
     def _epilogue(self, number: int, step: Step) -> int:
         """Residual that is added, floats that are stored, signs that are packed."""
         moved = self._floats(step.inputs[1]) if len(step.inputs) == 2 else 0
+        moved += self._floats(step.output) * (step.output in self._fusion.sums.residuals)
         if step.output in self._fusion.last_float_use:
             moved += self._floats(step.output)
-        reader = self._fusion.packs_for.get(number)
-        return moved + (self._bits(reader) if reader is not None else 0)
+        packing = self._fusion.packs.get(number)
+        return moved + (self._bits(packing.reader) if packing is not None else 0)
 
     def _floats(self, value: str) -> int:
         return _FLOAT * math.prod(self.shapes[value])

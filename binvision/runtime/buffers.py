@@ -41,11 +41,7 @@ class BufferPool:
         self._used[value] = buffer
         return buffer[:elements]
 
-    def hand_over(self, old: str, new: str) -> None:
-        """Let the value ``new`` overwrite the dying value ``old`` of the same size."""
-        self._used[new] = self._used.pop(old)
-
     def give_back(self, value: str) -> None:
-        """Free the memory of ``value``; a value that overwrote it has kept it."""
+        """Free the memory of ``value``, if it has any of its own."""
         if value in self._used:
             self._free.append(self._used.pop(value))

@@ -12,7 +12,7 @@ from binvision.kernels.layout import aligned_copy, aligned_zeros
 from binvision.kernels.program import Call
 from binvision.kernels.sign_intervals import Chain, sign_intervals
 from binvision.kernels.term_layout import term_sums, term_weights
-from binvision.runtime.draft import Draft
+from binvision.runtime.draft import Draft, Floats
 from binvision.runtime.model import Step
 from binvision.runtime.terms import is_sum, window_of
 
@@ -20,15 +20,15 @@ __all__ = ["plan_binary_conv", "plan_conv"]
 
 # Signed 8-bit levels are stored as bytes counted from here.
 _ZERO_LEVEL = 128
-_NO_PACKING = (np.zeros(0, np.uint64), np.zeros(0, np.float32), np.zeros(6, np.int64))
+_NOTHING = np.zeros(0, np.float32)
+_NO_PACKING = (np.zeros(0, np.uint64), _NOTHING, np.zeros(6, np.int64))
 
 
 def plan_binary_conv(draft: Draft, number: int, step: Step) -> None:
-    """Plan a 1-bit convolution, and the packing of its input where no other step packs it."""
+    """Plan a 1-bit convolution of signs that were packed when its input was made."""
+    draft.begin()
     bits = draft.bits[number]
     height, width, channels = draft.shapes[step.inputs[0]]
-    if not draft.fusion.packed_by_producer(number):
-        _pack(draft, number, step)
     weight = draft.model.tensor(step, "bits")
     window, out_hw = _window(step, weight), draft.shapes[step.output][:2]
     pad_value = step.attrs.get("pad_value", 0)
@@ -59,18 +59,6 @@ def _padding_bytes(draft: Draft, step: Step, weight: np.ndarray, out_hw: tuple[i
     return kinds * (4 * terms * weight.shape[3] + 8 * math.prod(weight.shape[:2]))
 
 
-def _pack(draft: Draft, number: int, step: Step) -> None:
-    """Plan the packing of a float input, plane by plane."""
-    values, packings = draft.floats[step.inputs[0]], draft.bits[number].packings
-    height, width, _ = draft.shapes[step.inputs[0]]
-
-    calls = [
-        Call(kernels.pack_signs, (values, width, packing), after=(draft.vector,))
-        for packing in packings
-    ]
-    draft.task(step, *calls, op="pack", rows=draft.batch * height)
-
-
 def _bits_to_bits(
     draft: Draft,
     number: int,
@@ -83,13 +71,11 @@ def _bits_to_bits(
     acts, picture = draft.bits[number].words, draft.bits[number].picture
     weight = draft.model.tensor(step, "bits")
     out_hw, channels = draft.shapes[step.output][:2], weight.shape[3]
-    reader = draft.fusion.packs_for[number]
-    (packing,) = draft.bits[reader].packings
+    packing = _packing(draft, number, step)
     scale, bias, slope, shift = draft.channel_vectors(step, channels)
     chain = Chain(scale, bias, slope, shift, packing[1])
     most = weight.shape[0] * weight.shape[1] * step.attrs["in_channels"] // step.attrs["groups"]
-    groups = draft.model.steps[reader].attrs["groups"]
-    intervals = sign_intervals(chain, sums, most, groups)
+    intervals = sign_intervals(chain, sums, most, int(packing[2][1]))
     places = layout.window_places(picture, _window(step, weight), out_hw)
     given = (acts, taps, weights, places, intervals, packing)
     draft.task(step, Call(kernels.convolve_to_bits, given, after=(draft.vector,)))
@@ -113,6 +99,7 @@ def plan_conv(draft: Draft, number: int, step: Step) -> None:
         acts, picture = _real_picture(draft, step, offset, is_image)
         taps, weights = layout.float_weights(weight, picture, window)
         sums = layout.float_sums(weight.shape[3], out_hw)
+    draft.begin("" if is_image else step.inputs[0])
     _convolution(draft, number, step, acts, picture, window, taps, weights, sums)
 
 
@@ -133,16 +120,30 @@ def _convolution(
     convolve = kernels.convolve
     if scale.ndim > 1:
         scale, convolve = scale.reshape(-1, channels), kernels.convolve_terms
-    residual, stride = aligned_zeros(channels, "float32"), 0
+    residual = Floats(aligned_zeros(channels, "float32"), 0)
     if len(step.inputs) == 2:
-        residual, stride = draft.floats[step.inputs[1]], channels
-    out = draft.output_over_residual(number, step)
-    epilogue = (scale, bias, slope, shift, residual, stride, out)
-    packing = _NO_PACKING
-    if number in draft.fusion.packs_for:
-        (packing,) = draft.bits[draft.fusion.packs_for[number]].packings
+        residual = draft.floats[step.inputs[1]]
+    late = Floats(_NOTHING, 0)
+    if step.output in draft.fusion.sums.residuals:
+        added = draft.fusion.sums.residuals[step.output]
+        memory, pixel = draft.floats[added.value]
+        late = Floats(memory[added.first :], pixel)
+    out = draft.output(step)
+    epilogue = (scale, bias, slope, shift, *residual, *late, *out)
+    packing = _packing(draft, number, step)
     given = (acts, taps, weights, places, sums, epilogue, packing)
     draft.task(step, Call(convolve, given, after=(draft.vector,)))
+    draft.pack(step.output, draft.fusion.packed_late.get(step.output, []))
+
+
+def _packing(draft: Draft, number: int, step: Step) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return where a convolution packs the signs of its output, empty arrays for nowhere."""
+    packing = draft.fusion.packs.get(number)
+    if packing is None:
+        return _NO_PACKING
+    channels = draft.shapes[step.output][2]
+    (plane,) = draft.bits[packing.reader].packings_of(packing.first, channels)
+    return plane
 
 
 def _pixels(draft: Draft, step: Step, offset: int) -> tuple[np.ndarray, layout.Picture]:
@@ -167,7 +168,7 @@ def _levels(draft: Draft, step: Step) -> tuple[np.ndarray, layout.Picture]:
     picture = layout.Picture(*draft.shapes[step.inputs[0]], tuple(step.attrs["padding"]))
     rounded, place = draft.persistent(picture.size, layout.PIXEL), _inside_place(picture)
     rounded[:] = _ZERO_LEVEL
-    values = draft.floats[step.inputs[0]]
+    values = draft.floats[step.inputs[0]].memory
     levels = aligned_copy(draft.model.tensor(step, "levels"))
     draft.task(
         step,
@@ -183,7 +184,7 @@ def _real_picture(
 ) -> tuple[np.ndarray, layout.Picture]:
     """Return the float input less its offset, with a border of zeros."""
     picture = layout.Picture(*draft.shapes[step.inputs[0]], tuple(step.attrs["padding"]))
-    values = draft.image if is_image else draft.floats[step.inputs[0]]
+    values = draft.image if is_image else draft.floats[step.inputs[0]].memory
     if not is_image and picture.border == (0, 0) and offset == 0:
         return values, picture
     padded, place = draft.persistent(picture.size, "float32"), _inside_place(picture)

@@ -4,45 +4,74 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
+from binvision import kernels
 from binvision.errors import ModelError
 from binvision.kernels import layout
 from binvision.kernels.layout import aligned_copy, aligned_zeros
 from binvision.kernels.program import Call
 from binvision.runtime.buffers import BufferPool, memory_bytes
-from binvision.runtime.fusion import fuse
+from binvision.runtime.fusion import Packing, fuse
 from binvision.runtime.model import PackedModel, Step
 from binvision.runtime.shapes import infer_shapes
 
-__all__ = ["BitPicture", "Draft", "Task"]
+__all__ = ["BitPicture", "Draft", "Floats", "Part", "Task"]
 
 # The kernels for 8-bit pixels read four bytes at a time, up to three beyond the last.
 _SLACK = 64
+# Of what a chunk of a task writes: well inside the second-level cache of a small CPU.
+_CHUNK_BYTES = 128 * 1024
+
+
+class Part(NamedTuple):
+    """What a task does for one step.
+
+    Attributes:
+        step: Name of the step.
+        op: Its operation; ``pack``, ``pad`` and ``round`` where its input is prepared.
+        calls: Kernel calls.
+    """
+
+    step: str
+    op: str
+    calls: tuple[Call, ...]
 
 
 @dataclass(frozen=True)
 class Task:
     """Kernel calls on the same rows, divisible by these.
 
+    A step joins the task before it where it reads no other rows than those that it writes.
+
     Attributes:
-        step: Name of the step that it belongs to.
-        op: Operation of the step; ``pack``, ``pad`` and ``round`` where the step first prepares
-            its input.
+        parts: What is done to each row, in order; different rows may be worked on at the same time.
         rows: Number of rows, over the whole batch.
-        calls: What is done to each row; different rows may be worked on at the same time.
+        grain: Rows whose values stay in cache from one call to the next.
     """
 
-    step: str
-    op: str
+    parts: tuple[Part, ...]
     rows: int
-    calls: tuple[Call, ...]
+    grain: int
+
+    @property
+    def calls(self) -> tuple[Call, ...]:
+        """Calls of all parts."""
+        return tuple(call for part in self.parts for call in part.calls)
 
     def run(self, start: int, stop: int) -> None:
         """Do rows ``start .. stop`` from Python, call by call."""
         for call in self.calls:
             call(start, stop)
+
+
+class Floats(NamedTuple):
+    """Memory of a value: flat NHWC from its first channel on, and from one pixel to the next."""
+
+    memory: np.ndarray
+    stride: int
 
 
 @dataclass
@@ -60,6 +89,19 @@ class BitPicture:
         """The picture, flat."""
         return self.packings[0][0]
 
+    def packings_of(
+        self, first: int, channels: int
+    ) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """Return the packings of some channels, which begin with a word."""
+        if channels == len(self.packings[0][1]):
+            return self.packings
+        found = []
+        for bits, threshold, places in self.packings:
+            moved = places.copy()
+            moved[2] += first // 64
+            found.append((bits, aligned_copy(threshold[first : first + channels]), moved))
+        return found
+
 
 @dataclass
 class Draft:
@@ -71,7 +113,7 @@ class Draft:
         size_hw: Height and width of the images.
         vector: Use the vector kernels.
         tasks: Kernel calls so far, in order.
-        floats: Value name to its memory, flat NHWC, for values whose floats are stored.
+        floats: Value name to its memory, for values whose floats are stored.
         bytes: Memory so far of what is not shared.
         shapes: Value name to (height, width, channels).
         fusion: What steps do for each other.
@@ -83,13 +125,18 @@ class Draft:
     size_hw: tuple[int, int]
     vector: bool
     tasks: list[Task] = field(default_factory=list)
-    floats: dict[str, np.ndarray] = field(default_factory=dict)
+    floats: dict[str, Floats] = field(default_factory=dict)
     bytes: int = 0
 
     def __post_init__(self) -> None:
         self.shapes = infer_shapes(self.model, self.size_hw)
         self.fusion = fuse(self.model)
         self.pool = BufferPool()
+        self._roots: dict[str, np.ndarray] = {}
+        self._is_open = False  # whether a step may join the last task
+        self._grain = 1  # rows of the last task that stay in cache
+        self._around = ""  # whose memory the last task reads around the rows that it writes
+        self._dying: list[str] = []  # values that the last task reads as the last one
         self.image_name = self.model.input["name"]
         self.image = self.persistent(math.prod(self.shapes[self.image_name]), "uint8")
         self.bits = {
@@ -124,31 +171,52 @@ class Draft:
                 f"give smaller images, or fewer at once"
             )
 
-    def output(self, step: Step) -> np.ndarray:
+    def begin(self, around: str = "") -> None:
+        """Let the next call begin a task.
+
+        Args:
+            around: Value of whose floats it reads other rows than it writes.
+        """
+        for value in self._dying:
+            self.pool.give_back(value)
+        self._dying.clear()
+        self._is_open = False
+        self._around = self.fusion.place(around).value
+
+    def output(self, step: Step) -> Floats:
         """Return memory for the floats of a step, empty where nobody reads them."""
         if step.output not in self.fusion.last_float_use:
-            return np.zeros(0, np.float32)
-        elements = self.batch * math.prod(self.shapes[step.output])
-        self.check_memory(4 * elements)
-        self.floats[step.output] = self.pool.take(step.output, elements)
+            return Floats(np.zeros(0, np.float32), 0)
+        place = self.fusion.place(step.output)
+        if place.value not in self._roots:
+            elements = self.batch * math.prod(self.shapes[place.value])
+            self.check_memory(4 * elements)
+            self._roots[place.value] = self.pool.take(place.value, elements)
+        memory = self._roots[place.value][place.first :]
+        self.floats[step.output] = Floats(memory, self.shapes[place.value][2])
         return self.floats[step.output]
 
-    def output_over_residual(self, number: int, step: Step) -> np.ndarray:
-        """Like ``output``, but in the memory of a residual that nobody reads later."""
-        stored = step.output in self.fusion.last_float_use
-        dying = len(step.inputs) == 2 and self.fusion.last_float_use[step.inputs[1]] == number
-        reads_floats = step.op == "conv" and step.inputs[0] == step.inputs[-1]
-        if not (stored and dying) or reads_floats:
-            return self.output(step)
-        self.pool.hand_over(step.inputs[1], step.output)
-        self.floats[step.output] = self.floats[step.inputs[1]]
-        return self.floats[step.output]
+    def is_stored(self, value: str) -> bool:
+        """Tell whether the floats of a value are stored."""
+        return value in self.fusion.last_float_use
 
     def free(self, number: int) -> None:
-        """Let others have the memory of the values that step ``number`` was the last to read."""
-        for value, last in self.fusion.last_float_use.items():
-            if last == number:
-                self.pool.give_back(value)
+        """Let later tasks have the memory of the values that step ``number`` was the last to read.
+
+        The task that it belongs to may go on with other rows of them.
+        """
+        self._dying += [v for v, last in self.fusion.last_float_use.items() if last == number]
+
+    def pack(self, value: str, packings: list[Packing]) -> None:
+        """Plan the packing of signs of a value that is there, plane by plane."""
+        height, width, channels = self.shapes[value]
+        for packing in packings:
+            calls = [
+                Call(kernels.pack_signs, (*self.floats[value], width, plane), after=(self.vector,))
+                for plane in self.bits[packing.reader].packings_of(packing.first, channels)
+            ]
+            reader = self.model.steps[packing.reader]
+            self.task(reader, *calls, op="pack", rows=self.batch * height)
 
     def channel_vectors(self, step: Step, channels: int) -> list[np.ndarray]:
         """Return scale, bias, slope and shift of a step; those it lacks change nothing."""
@@ -169,10 +237,28 @@ class Draft:
         op: str | None = None,
         rows: int | None = None,
     ) -> None:
-        """Append kernel calls; by default their rows are those of the step's output."""
+        """Append kernel calls; by default their rows are those of the step's output.
+
+        They join the last task if its rows are as many and it does not read around what they
+        write over.
+        """
         if rows is None:
             rows = self.batch * self.shapes[step.output][0]
-        self.tasks.append(Task(step.name, op or step.op, rows, calls))
+        part = Part(step.name, op or step.op, calls)
+        width, channels = self.shapes[step.output if op is None else step.inputs[0]][1:]
+        grain = max(1, _CHUNK_BYTES // (4 * width * channels))
+        overwrites = op is None and self.fusion.place(step.output).value == self._around
+        if self._is_open and rows == self.tasks[-1].rows and not overwrites:
+            last = self.tasks.pop()
+            grain = min(grain, self._grain)
+            self.tasks.append(Task((*last.parts, part), rows, grain))
+        else:
+            if self._is_open:
+                self.begin()
+            # A call alone finds nothing of another in cache, and small chunks cost it time.
+            self.tasks.append(Task((part,), rows, rows))
+            self._is_open = True
+        self._grain = grain
 
     def _bit_picture(self, step: Step) -> BitPicture:
         height, width, channels = self.shapes[step.inputs[0]]

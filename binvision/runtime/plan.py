@@ -75,7 +75,9 @@ def make_plan(
     try:
         draft = Draft(model, batch, size_hw, vector)
         for number, step in enumerate(model.steps):
-            _PLANNERS[step.op](draft, number, step)
+            if step.op in ("conv", "binary_conv") or draft.is_stored(step.output):
+                _PLANNERS[step.op](draft, number, step)
+            draft.pack(step.output, draft.fusion.packed_after.get(step.output, []))
             draft.free(number)
     except MemoryError:
         raise ModelError(
@@ -83,7 +85,8 @@ def make_plan(
             f"{size_hw[0]}x{size_hw[1]} pixels; give smaller images, or fewer at once"
         ) from None
     outputs = {
-        name: draft.floats[name].reshape(batch, *draft.shapes[name]) for name in model.outputs
+        name: draft.floats[name].memory.reshape(batch, *draft.shapes[name])
+        for name in model.outputs
     }
     image_shape = (batch, *draft.shapes[draft.image_name])
     image = draft.image[: int(np.prod(image_shape))].reshape(image_shape)

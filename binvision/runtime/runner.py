@@ -19,21 +19,30 @@ __all__ = ["ProfileRow", "Runner"]
 
 
 class ProfileRow(NamedTuple):
-    """Cost of one part of a step.
+    """Cost of what is done together: a step, and what is done to its output row by row.
 
     Attributes:
-        step: Name of the step, ``image`` for copying the images in.
-        op: Operation; ``pack`` and ``pad`` where the step first prepares its input.
+        parts: Names of steps and their operations, in order; ``pack``, ``round`` and ``pad`` where
+            the input of a later step is prepared; ``image`` and ``copy`` for copying the images in.
         seconds: Median time for the whole batch.
         binary_macs: Multiply-accumulates on bits, for the whole batch.
         real_macs: Multiply-accumulates on numbers, for the whole batch.
     """
 
-    step: str
-    op: str
+    parts: tuple[tuple[str, str], ...]
     seconds: float
     binary_macs: int
     real_macs: int
+
+    @property
+    def step(self) -> str:
+        """Name of the first step."""
+        return self.parts[0][0]
+
+    @property
+    def op(self) -> str:
+        """The operations, for example ``"binary_conv, pack"``."""
+        return ", ".join(dict.fromkeys(op for _, op in self.parts))
 
 
 class Runner:
@@ -110,16 +119,17 @@ class Runner:
                 np.copyto(self._plan.image, images)
                 runs.append([perf_counter() - start, *self._workers.run_timed()])
         seconds = [median(times) for times in zip(*runs, strict=True)]
-        return [ProfileRow("image", "copy", seconds[0], 0, 0), *self._rows(seconds[1:])]
+        return [ProfileRow((("image", "copy"),), seconds[0], 0, 0), *self._rows(seconds[1:])]
 
     def _rows(self, seconds: list[float]) -> list[ProfileRow]:
         batch, height, width = self._plan.image.shape[:3]
-        costs = {cost.name: cost for cost in account(self.model, (height, width))}
+        costs = {(cost.name, cost.op): cost for cost in account(self.model, (height, width))}
         rows = []
         for task, time in zip(self._plan.tasks, seconds, strict=True):
-            cost = costs[task.step]
-            macs = (cost.binary_macs, cost.real_macs) if task.op == cost.op else (0, 0)
-            rows.append(ProfileRow(task.step, task.op, time, batch * macs[0], batch * macs[1]))
+            parts = tuple((part.step, part.op) for part in task.parts)
+            found = [costs[part] for part in parts if part in costs]
+            binary, real = sum(c.binary_macs for c in found), sum(c.real_macs for c in found)
+            rows.append(ProfileRow(parts, time, batch * binary, batch * real))
         return rows
 
     def _check(self, images: np.ndarray) -> None:

@@ -65,6 +65,27 @@ def test_bits(layer: Layer, vector: bool, cuts: tuple[int, int]) -> None:
 
 
 @checked
+@given(
+    layer=layers(pad_values=(0, 0, 1, -1)), vector=st.booleans(), spare=st.integers(0, 3),
+    in_place=st.booleans(), cut=st.integers(0, 99),
+)  # fmt: skip
+def test_a_late_residual(layer: Layer, vector: bool, spare: int, in_place: bool, cut: int) -> None:
+    """The signs are those without it, and channels between the layer's stay as they are."""
+    rng, x, threshold, bits, residual = bit_case(layer)
+    tensors = vectors(rng, layer)
+    late = rng.normal(size=(*residual.shape[:3], layer.outputs + spare)).astype(np.float32)
+    ours, packed = run_bits(
+        layer, x, threshold, bits, tensors=tensors, residual=residual, vector=vector, cuts=(cut,),
+        pack=(tensors["bias"], 1), late=late, spare=spare, in_place=in_place,
+    )  # fmt: skip
+    truth = reference.epilogue(bit_truth(layer, x, threshold, bits), tensors, [residual])
+    np.testing.assert_array_equal(packed, reference.pack(truth, tensors["bias"], 1))
+    np.testing.assert_array_equal(ours[..., : layer.outputs], truth + late[..., : layer.outputs])
+    between = late if in_place else np.full_like(late, np.nan)
+    np.testing.assert_array_equal(ours[..., layer.outputs :], between[..., layer.outputs :])
+
+
+@checked
 @given(layer=layers(pad_values=(0, 0, 1, -1)), vector=st.booleans())
 def test_integers_of_bits(layer: Layer, vector: bool) -> None:
     """With scale one and nothing added, the output is the exact sum of products of signs."""

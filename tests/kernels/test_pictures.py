@@ -21,9 +21,10 @@ def floats(seed: int, *shape: int) -> np.ndarray:
 @checked
 @given(
     seed=seeds, groups=st.integers(1, 3), share=st.integers(1, 150), height=st.integers(1, 5),
-    width=st.integers(1, 5), border=st.integers(0, 2), vector=st.booleans(),
+    width=st.integers(1, 5), border=st.integers(0, 2), spare=st.integers(0, 2),
+    vector=st.booleans(),
 )  # fmt: skip
-def test_pack(seed, groups, share, height, width, border, vector) -> None:
+def test_pack(seed, groups, share, height, width, border, spare, vector) -> None:
     rng = np.random.default_rng(seed)
     x = rng.integers(-2, 3, (2, height, width, groups * share)).astype(np.float32)
     threshold = rng.integers(-1, 2, groups * share).astype(np.float32)
@@ -33,7 +34,9 @@ def test_pack(seed, groups, share, height, width, border, vector) -> None:
     bits = np.zeros(np.pad(truth, ((0, 0), edge, edge, (0, 0))).shape, np.uint64)
     row, flat = (width + 2 * border) * words, bits.reshape(-1)
     places = np.array([height, groups, border * (row + words), bits[0].size, row, words], np.int64)
-    kernels.pack_signs(x.reshape(-1), width, (flat, threshold, places), 0, 2 * height, vector)
+    wide = np.pad(x, ((0, 0), (0, 0), (0, 0), (0, spare)))  # pixels among other channels
+    packing, stride = (flat, threshold, places), groups * share + spare
+    kernels.pack_signs(wide.reshape(-1), stride, width, packing, 0, 2 * height, vector)
     np.testing.assert_array_equal(bits, np.pad(truth, ((0, 0), edge, edge, (0, 0))))
 
 
@@ -44,7 +47,7 @@ def test_pack_of_odd_numbers(vector: bool) -> None:
     threshold = np.array([-0.0, 0.0, 1.0] + [0.0] * 61, np.float32)
     bits = np.zeros(1, np.uint64)
     places = np.array([1, 1, 0, 1, 1, 1], np.int64)
-    kernels.pack_signs(x, 1, (bits, threshold, places), 0, 1, vector)
+    kernels.pack_signs(x, len(threshold), 1, (bits, threshold, places), 0, 1, vector)
     assert bits[0] == 0b10111
 
 
@@ -52,22 +55,27 @@ def test_pack_of_odd_numbers(vector: bool) -> None:
 @given(
     seed=seeds, kernel=st.integers(1, 4), stride=st.integers(1, 4), padding=st.integers(0, 2),
     height=st.integers(1, 9), width=st.integers(1, 9), channels=st.integers(1, 40),
-    ceil=st.booleans(), take_max=st.booleans(),
+    spare=st.integers(0, 2), ceil=st.booleans(), take_max=st.booleans(),
 )  # fmt: skip
-def test_pool(seed, kernel, stride, padding, height, width, channels, ceil, take_max) -> None:
+def test_pool(
+    seed, kernel, stride, padding, height, width, channels, spare, ceil, take_max
+) -> None:
     padding = min(padding, kernel // 2)
     height, width = max(height, kernel), max(width, kernel)
     x = floats(seed, 2, height, width, channels)
     names = ("kernel", "stride", "padding")
     attrs = {name: (v, v) for name, v in zip(names, (kernel, stride, padding), strict=True)}
     truth = reference.pooled(x, {**attrs, "ceil": ceil}, np.max if take_max else np.mean)
-    out = np.full(truth.shape, np.nan, np.float32)
-    sizes = np.array([height, width, channels, *truth.shape[1:3]], np.int64)
+    wide = np.pad(x, ((0, 0), (0, 0), (0, 0), (0, spare)))
+    out = np.full((*truth.shape[:3], channels + 2 * spare), np.nan, np.float32)
+    strides = (channels + spare, channels + 2 * spare)
+    sizes = np.array([height, width, channels, *truth.shape[1:3], *strides], np.int64)
     window = np.array([kernel, kernel, stride, stride, padding, padding], np.int64)
     rows = 2 * truth.shape[1]
     for start, stop in ((0, rows // 2), (rows // 2, rows)):
-        kernels.pool(x.reshape(-1), out.reshape(-1), sizes, window, take_max, start, stop)
-    np.testing.assert_allclose(out, truth, rtol=1e-6, atol=1e-6)
+        kernels.pool(wide.reshape(-1), out.reshape(-1), sizes, window, take_max, start, stop)
+    np.testing.assert_allclose(out[..., :channels], truth, rtol=1e-6, atol=1e-6)
+    assert np.isnan(out[..., channels:]).all()
 
 
 def test_max_pool_keeps_nan() -> None:
@@ -75,7 +83,7 @@ def test_max_pool_keeps_nan() -> None:
         x = np.zeros(4, np.float32)
         x[place] = np.nan
         out = np.zeros(1, np.float32)
-        sizes, window = np.array([2, 2, 1, 1, 1]), np.array([2, 2, 2, 2, 0, 0])
+        sizes, window = np.array([2, 2, 1, 1, 1, 1, 1]), np.array([2, 2, 2, 2, 0, 0])
         kernels.pool(x, out, sizes, window, True, 0, 1)
         assert np.isnan(out[0])
 
@@ -152,6 +160,28 @@ def test_resize(
     np.testing.assert_allclose(ours, reference.resized(x, out, mode), rtol=0, atol=tolerance)
 
 
+@checked
+@given(
+    seed=seeds, size=st.tuples(st.integers(1, 5), st.integers(1, 5)),
+    out=st.tuples(st.integers(1, 9), st.integers(1, 9)), channels=st.integers(1, 40),
+    spare=st.integers(0, 2),
+)  # fmt: skip
+def test_add_enlarged(seed, size, out, channels, spare) -> None:
+    """In the memory of the larger value, among other channels."""
+    small = floats(seed, 2, *size, channels + spare)
+    values = floats(seed + 1, 2, *out, channels + 2 * spare)
+    expected = values.copy()
+    expected[..., :channels] += reference.resized(small[..., :channels], out, "nearest")
+    sizes = np.array([*size, channels, *out], np.int64)
+    memory = values.reshape(-1)
+    for start, stop in ((0, out[0]), (out[0], 2 * out[0])):
+        kernels.add_enlarged(
+            small.reshape(-1), channels + spare, sizes, memory, channels + 2 * spare,
+            memory, channels + 2 * spare, start, stop,
+        )  # fmt: skip
+    np.testing.assert_array_equal(values, expected)
+
+
 def test_clip_keeps_nan() -> None:
     x = np.array([-9, -1, 0, 6, 7, np.nan, np.inf, -np.inf], np.float32)
     out = np.zeros(8, np.float32)
@@ -163,14 +193,20 @@ def test_elementwise() -> None:
     left, right = floats(0, 6, 5), floats(1, 6, 5)
     scale, bias, slope, shift = floats(2, 4, 5)
     out = np.zeros((6, 5), np.float32)
-    kernels.add(left.reshape(-1), right.reshape(-1), out.reshape(-1), 10, 25)
+    kernels.add(left.reshape(-1), 5, right.reshape(-1), 5, out.reshape(-1), 5, 5, 2, 5)
     np.testing.assert_array_equal(out[2:5], (left + right)[2:5])
     assert not out[:2].any() and not out[5:].any()
+    long, wide = floats(3, 6, 40), floats(4, 6, 50)
+    expected = wide.copy()
+    expected[1:4, 3:40] += long[1:4, :37]
+    memory = wide.reshape(-1)[3:]
+    kernels.add(long.reshape(-1), 40, memory, 50, memory, 50, 37, 1, 4)
+    np.testing.assert_array_equal(wide, expected)
     kernels.affine_prelu(left.reshape(-1), scale, bias, slope, shift, out.reshape(-1), 0, 6)
     y = left * scale + bias
     np.testing.assert_array_equal(out, np.where(y >= 0, y, y * slope) + shift)
     wide = np.zeros((6, 8), np.float32)
-    kernels.copy_channels(left.reshape(-1), 5, wide.reshape(-1), 8, 2, 1, 6)
+    kernels.copy_channels(left.reshape(-1), 5, wide.reshape(-1)[2:], 8, 5, 1, 6)
     np.testing.assert_array_equal(wide[1:, 2:7], left[1:])
     assert not wide[0].any() and not wide[:, :2].any() and not wide[:, 7:].any()
 

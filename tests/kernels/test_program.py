@@ -19,6 +19,7 @@ class Work(NamedTuple):
 
     calls: tuple[Call, ...]
     rows: int
+    grain: int = 10**6
 
 
 @kernel

@@ -46,7 +46,7 @@ class Graphs(NetworkBuilder):
     """
 
     def grow(self, draw: st.DrawFn) -> PackedModel:
-        count = st.integers(1, 80)
+        count = st.one_of(st.integers(1, 80), st.sampled_from([64, 128]))
         values = [
             self.conv(
                 "image", draw(count), draw(st.integers(1, 5)), stride=draw(st.integers(1, 2)),
@@ -59,6 +59,7 @@ class Graphs(NetworkBuilder):
             values.append(self._any_step(draw, x, values))
         read = {name for step in self.steps for name in step.inputs}
         outputs = [value for value in values if value not in read]
+        outputs = sorted({*outputs, *draw(st.lists(st.sampled_from(values), max_size=1))})
         if draw(st.booleans()):
             outputs.append(self.conv(values[-1], draw(count), 3, dtype="float32", padding=1))
             outputs = [name for name in outputs if name != values[-1]]
@@ -68,6 +69,7 @@ class Graphs(NetworkBuilder):
         # Every step after the first keeps height and width, so channels alone decide what fits.
         alike = [value for value in values if self.channels[value] == self.channels[x]]
         kinds = ["binary", "binary", "residual", "terms", "max", "concat", "add", "point"]
+        kinds += ["block", "block", "dense", "hourglass"]
         kind = draw(st.sampled_from(kinds))
         if kind == "binary":
             groups = 2 if self.channels[x] % 2 == 0 and draw(st.booleans()) else 1
@@ -88,6 +90,19 @@ class Graphs(NetworkBuilder):
                 x, draw(st.integers(1, 40)), 3, padding=1, planes=draw(count), bases=draw(count),
                 per_tap=draw(st.booleans()), pad_value=draw(st.sampled_from([None, 1, -1])),
             )  # fmt: skip
+        elif kind == "block":
+            y = self._block(draw, x, alike)
+        elif kind == "dense":
+            new = self.binary_conv(x, draw(st.sampled_from([5, 64])), 3, padding=1)
+            both = self.concat(x, new)
+            y = self.binary_conv(both, self.channels[new], 3, padding=1, residual=new)
+            y = self.concat(x, y)
+        elif kind == "hourglass":
+            low = self.pool(x, "max_pool", 2, 2, ceil=True)
+            if draw(st.booleans()):
+                low = self.binary_conv(low, self.channels[x], 3, padding=1)
+            pair = [self.upsample(low, "nearest", like=x), draw(st.sampled_from(alike))]
+            y = self.add(*draw(st.permutations(pair)))
         elif kind == "max":
             y = self.pool(x, "max_pool", 3, 1, 1, ceil=draw(st.booleans()))
         elif kind == "concat":
@@ -97,6 +112,25 @@ class Graphs(NetworkBuilder):
         else:
             y = draw(st.sampled_from([self.prelu, self.affine, lambda x: self.clip(x, -1, 2)]))(x)
         return y
+
+    def _block(self, draw: st.DrawFn, x: str, alike: list[str]) -> str:
+        """Convolutions in a row, all of whose outputs are concatenated and added to a value."""
+        total = self.channels[x] * draw(st.integers(1, 2))
+        half, quarter = total // 2, total // 4
+        widths = draw(st.sampled_from([(total,), (half, quarter, total - half - quarter)]))
+        widths = [width for width in widths if width]
+        parts = [x]
+        for width in widths:
+            residual = parts[-1] if self.channels[parts[-1]] == width else None
+            residual = residual if draw(st.booleans()) else None
+            parts.append(self.binary_conv(parts[-1], width, 3, padding=1, residual=residual))
+        joined = self.concat(*parts[1:]) if len(parts) > 2 or draw(st.booleans()) else parts[1]
+        others = [value for value in alike if self.channels[value] == sum(widths)]
+        if 2 * self.channels[x] == sum(widths):
+            others.append(self.concat(x, x))
+        if not others:
+            return joined
+        return self.add(*draw(st.permutations([joined, draw(st.sampled_from(others))])))
 
 
 @settings(max_examples=40, deadline=None, print_blob=True)
@@ -383,7 +417,7 @@ def test_profile_counts_all_work() -> None:
     rows = Runner(model, batch=2, size_hw=(95, 95)).profile(images(2, (95, 95)), repeats=3)
     # Where the CPU needs pixels of 16 bits, a copy of the image comes first.
     assert [row.op for row in rows if row.op != "pad"] == [
-        "copy", "conv", "avg_pool", "concat", *["binary_conv"] * 4, "conv",
+        "copy", "conv", "avg_pool, concat", *["binary_conv"] * 4, "conv",
     ]  # fmt: skip
     assert sum(row.binary_macs for row in rows) == 2 * 11 * 11 * 9 * (64 + 3 * 128) * 128
     assert sum(row.real_macs for row in rows) == 2 * (22 * 22 * 192 * 64 + 11 * 11 * 128 * 128)

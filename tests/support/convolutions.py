@@ -130,7 +130,7 @@ def run_terms(
         places[2] += plane * len(border)
         rows, vector = layer.batch * layer.size[0], options.get("vector", True)
         packing = (acts, threshold, places)
-        kernels.pack_signs(x.reshape(-1), layer.size[1], packing, 0, rows, vector)
+        kernels.pack_signs(x.reshape(-1), layer.inputs, layer.size[1], packing, 0, rows, vector)
     taps, weights = term_weights(bits, picture, layer.window, planes, per_tap)
     sums = term_sums(
         bits, layer.inputs, layer.window, layer.size, layer.out_hw, pad_value, planes, per_tap
@@ -154,7 +154,7 @@ def _bit_picture(
     acts = np.tile(border, layer.batch * picture.size // len(border))
     packing = (acts, threshold, _places(picture, layer.size[0], groups))
     rows = layer.batch * layer.size[0]
-    kernels.pack_signs(x.reshape(-1), layer.size[1], packing, 0, rows, vector)
+    kernels.pack_signs(x.reshape(-1), layer.inputs, layer.size[1], packing, 0, rows, vector)
     return acts, picture
 
 
@@ -183,9 +183,14 @@ def _convolve(
     layer: Layer, acts: np.ndarray, picture: layout.Picture, taps: np.ndarray, weights: np.ndarray,
     sums: Any, *, tensors: dict[str, np.ndarray], residual: np.ndarray | None = None,
     pack: tuple[np.ndarray, int] | None = None, store: bool = True, vector: bool = True,
-    cuts: tuple[int, ...] = (), in_place: bool = False, run: Any = kernels.convolve,
+    cuts: tuple[int, ...] = (), in_place: bool = False, late: np.ndarray | None = None,
+    spare: int = 0, run: Any = kernels.convolve,
 ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
-    """Run in the row ranges between ``cuts``; returns floats and packed words of the output."""
+    """Run in the row ranges between ``cuts``; returns floats and packed words of the output.
+
+    With ``spare`` the output, and ``late``, have so many channels more than the layer writes;
+    ``in_place`` it lies in the residual or, where there is one, in ``late``.
+    """
     height, width = layer.out_hw
     shape = (layer.batch, height, width, layer.outputs)
     slope = tensors.get("slope", np.ones(layer.outputs, np.float32))
@@ -193,16 +198,21 @@ def _convolve(
     added, stride = np.zeros(layer.outputs, np.float32), 0
     if residual is not None:
         added, stride = residual.reshape(-1).copy(), layer.outputs
-    out = np.full(int(np.prod(shape)) if store else 0, np.nan, np.float32)
-    out = added if in_place else out
+    pixel = layer.outputs + spare
+    out = np.full(int(np.prod(shape[:3])) * pixel if store else 0, np.nan, np.float32)
+    later = np.zeros(0, np.float32) if late is None else late.reshape(-1).copy()
+    if in_place:
+        out = added if late is None else later
     packing, packed = _NOTHING, np.zeros(0, np.uint64)
     if pack is not None:
         packing, packed = _packed_output(layer, *pack)
     places = layout.window_places(picture, layer.window, (height, width))
-    epilogue = (tensors["scale"], tensors["bias"], slope, shift, added, stride, out)
+    epilogue = (
+        tensors["scale"], tensors["bias"], slope, shift, added, stride, later, pixel, out, pixel,
+    )  # fmt: skip
     for start, stop in _row_ranges(layer, cuts):
         run(acts, taps, weights, places, sums, epilogue, packing, start, stop, vector)
-    return (out.reshape(shape) if store else out), packed
+    return (out.reshape(*shape[:3], pixel) if store else out), packed
 
 
 def _packed_output(layer: Layer, threshold: np.ndarray, groups: int) -> tuple[Any, np.ndarray]:
