@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -74,9 +73,10 @@ def enter(
     """
     network: Network
     if model.endswith(".pth"):
+        from binvision.landmarks.torch_network import TorchNetwork
+
         path = Path(model)
-        module = import_module("binvision.landmarks.torch_network")
-        network = module.TorchNetwork.from_checkpoint(path, threads=threads)
+        network = TorchNetwork.from_checkpoint(path, threads=threads)
     else:
         path = zoo.find(model)
         network = PackedNetwork(path, threads=threads)

@@ -219,6 +219,29 @@ def test_ctrl_c_says_what_is_kept(
     fails(done, 130, "interrupted; nothing is kept; with --out DIR")
 
 
+def test_a_checkpoint_is_measured_before_its_export(
+    command: Any, faces: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("torch")
+    from binvision.landmarks.crop import box_of
+    from binvision.landmarks.estimator import PointEstimator
+    from binvision.landmarks.formats.three_hundred_w import read_300w_test
+    from binvision.landmarks.torch_network import TorchNetwork
+    from tests.support.checkpoints import write_landmark_checkpoint
+
+    checkpoint, out = tmp_path / "last.pth", tmp_path / "out"
+    write_landmark_checkpoint(checkpoint)
+    done = command("eval", "300w", faces, "--model", checkpoint, "--json", "--out", out)
+    assert done.code == 0, done.err
+    assert json.loads(done.out)["identity"]["model"] == "last.pth"
+    picture = read_300w_test(faces).pictures[2]
+    estimator = PointEstimator(TorchNetwork.from_checkpoint(checkpoint))
+    expected = estimator(picture.read(), box_of(picture.points))
+    rows = [json.loads(line) for line in (out / "points.jsonl").read_text().splitlines()[1:]]
+    assert rows[2]["picture"] == picture.name
+    assert np.abs(np.array(rows[2]["points"]) - expected.points).max() < 2e-3
+
+
 def test_noise_makes_boxes_worse_and_is_the_same_again(
     command: Any, faces: Path, model: Path
 ) -> None:
