@@ -37,6 +37,14 @@ TRAINING_MODULES = {
             "training",
             "validation",
         ),
+        "landmarks": (
+            "crops",
+            "exporting",
+            "losses",
+            "model",
+            "torch_network",
+            "training",
+        ),
         "trackers": (
             "exporting",
             "guidance",
@@ -115,7 +123,8 @@ def test_inference_modules_leave_the_training_world_alone(room: str) -> None:
 
 def test_training_modules_are_what_the_list_says() -> None:
     """A module on the list that loads no torch belongs to inference and must leave the list."""
-    assert TRAINING_MODULES <= {*module_names("detectors"), *module_names("trackers")}
+    rooms = ("detectors", "landmarks", "trackers")
+    assert TRAINING_MODULES <= {name for room in rooms for name in module_names(room)}
     asked = requests_of(sorted(TRAINING_MODULES), FORBIDDEN)
     assert [name for name, what in asked.items() if not what] == []
 
