@@ -4,7 +4,10 @@ Casiez, Roussel and Vogel, CHI 2012. With the period T and a cutoff frequency f,
 
     alpha(f) = 1 / (1 + 1 / (2 pi f T))                         (eq. 3 and 4 in one)
     smooth(x, f) = alpha(f) x + (1 - alpha(f)) last smooth x    (eq. 1)
-    f = f_min + beta |smooth(dx / dt, f_d)|                     (eq. 5)
+    f = f_min + beta max(|smooth(dx / dt, f_d)| - v_0, 0)       (eq. 5, where v_0 = 0)
+
+The speed v_0 is what the noise of points at rest amounts to: it must not open the filter, and so a
+larger beta is possible, which leaves points that move behind by less.
 
 Points are filtered one by one, each by its own speed. Speeds count in sizes of the subject, so
 that a face that is near and one that is far are treated alike, and a second has 30 frames.
@@ -20,9 +23,10 @@ from numpy.typing import NDArray
 __all__ = ["OneEuroFilter"]
 
 _PERIOD = 1 / 30  # seconds from a frame to the next
-_MIN_CUTOFF = 1.0  # Hz, of points that rest
-_BETA = 20.0  # Hz for a speed of one size a second
-_SPEED_CUTOFF = 1.0  # Hz, of the speed itself
+_MIN_CUTOFF = 0.7  # Hz, of points that rest
+_BETA = 60.0  # Hz for a speed of one size a second
+_REST_SPEED = 0.15  # sizes a second, of the noise of points that rest
+_SPEED_CUTOFF = 2.0  # Hz, of the speed itself
 
 
 class OneEuroFilter:
@@ -49,7 +53,8 @@ class OneEuroFilter:
         step = (points - self._last) / np.float32(_PERIOD * size)
         self._speed = self._speed + np.float32(_alpha(_SPEED_CUTOFF)) * (step - self._speed)
         speed = np.hypot(self._speed[:, :1], self._speed[:, 1:])
-        cutoff = np.float32(_MIN_CUTOFF) + np.float32(_BETA) * speed
+        motion = np.maximum(speed - np.float32(_REST_SPEED), np.float32(0))
+        cutoff = np.float32(_MIN_CUTOFF) + np.float32(_BETA) * motion
         self._smooth = self._smooth + _alpha(cutoff) * (points - self._smooth)
         self._last = points
         return self._smooth.copy()

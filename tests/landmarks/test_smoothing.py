@@ -7,7 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from binvision.landmarks.smoothing import _BETA, _MIN_CUTOFF, _PERIOD, _SPEED_CUTOFF, OneEuroFilter
+from binvision.landmarks import smoothing
+from binvision.landmarks.smoothing import OneEuroFilter
 
 
 def by_the_paper(values: list[complex], size: float) -> list[complex]:
@@ -15,13 +16,15 @@ def by_the_paper(values: list[complex], size: float) -> list[complex]:
 
     def alpha(cutoff: float) -> float:
         tau = 1 / (2 * math.pi * cutoff)
-        return 1 / (1 + tau / _PERIOD)
+        return 1 / (1 + tau / smoothing._PERIOD)
 
     smooth, speed, result = values[0], 0j, [values[0]]
     for last, value in zip(values, values[1:], strict=False):
-        weight = alpha(_SPEED_CUTOFF)
-        speed = weight * (value - last) / size / _PERIOD + (1 - weight) * speed
-        weight = alpha(_MIN_CUTOFF + _BETA * abs(speed))
+        weight = alpha(smoothing._SPEED_CUTOFF)
+        speed = weight * (value - last) / size / smoothing._PERIOD + (1 - weight) * speed
+        weight = alpha(
+            smoothing._MIN_CUTOFF + smoothing._BETA * max(abs(speed) - smoothing._REST_SPEED, 0)
+        )
         smooth = weight * value + (1 - weight) * smooth
         result.append(smooth)
     return result
@@ -45,14 +48,22 @@ def test_rest_is_steady_and_motion_is_followed() -> None:
     noise = rng.normal(0, 0.4, (60, 68, 2))
     one_euro = OneEuroFilter()
     still = np.array([one_euro((50 + part).astype(np.float32), size) for part in noise])
-    assert still[20:].std(0).mean() < 0.4 * noise[20:].std(0).mean()
+    assert still[20:].std(0).mean() < 0.3 * noise[20:].std(0).mean()
     # A size in a second: the filter stays behind by less than a frame's step.
     one_euro = OneEuroFilter()
     step = size / 30
     behind = [
         step * t - one_euro(np.full((68, 2), step * t, np.float32), size)[0, 0] for t in range(30)
     ]
-    assert max(behind[5:]) < step
+    assert max(behind[5:]) < step / 2
+
+
+def test_a_blink_is_seen() -> None:
+    """Lids that close by a twentieth of the face in two frames, and open again two later."""
+    one_euro, size = OneEuroFilter(), 100.0
+    closed = [0.0] * 10 + [0.5, 1.0, 1.0, 0.5] + [0.0] * 10
+    seen = [one_euro(np.full((1, 2), 5 * part, np.float32), size)[0, 0] / 5 for part in closed]
+    assert max(seen) > 0.85 and seen[18] < 0.2
 
 
 def test_size_of_the_subject_does_not_matter() -> None:
