@@ -17,7 +17,13 @@ from binvision.export import export_model
 from binvision.export.verify import verify
 from binvision.runtime import Runner, load, save
 from binvision.trackers.model import SiamFC, SiamFCConfig
-from tests.support.torch_networks import outputs_of_layers, random_images, randomize, small_backbone
+from tests.support.torch_networks import (
+    fitting,
+    outputs_of_layers,
+    random_images,
+    randomize,
+    small_backbone,
+)
 
 BINARY = [name for name, method in METHODS.items() if method.is_binary]
 PACKED = ["fp", *BINARY]
@@ -66,7 +72,8 @@ def test_binary_layers_are_equal_to_the_bit(
 def test_whole_backbones(tmp_path: Path, kind: str, method: str, seed: int) -> None:
     network = small_backbone(kind, method, seed)
     model = through_a_file(network, tmp_path)
-    assert verify(network, model, (127 + 2 * seed, 135 - 4 * seed)) < 0.01
+    size_hw = fitting(network, (127 + 2 * seed, 135 - 4 * seed))
+    assert verify(network, model, size_hw) < 0.01
 
 
 @pytest.mark.parametrize("method", PACKED)

@@ -17,6 +17,7 @@ __all__ = [
     "Branches",
     "Plain",
     "ReAct",
+    "fitting",
     "outputs_of_layers",
     "random_images",
     "randomize",
@@ -36,6 +37,13 @@ def small_backbone(kind: str, method: str, seed: int) -> nn.Module:
     """A randomised backbone that is quick to run, with its coarsest map as the result."""
     built = build_backbone({"type": kind, "method": method, **_SMALL[kind]})
     return randomize(Coarsest(built) if hasattr(built, "levels") else built, seed)
+
+
+def fitting(network: nn.Module, size_hw: tuple[int, int]) -> tuple[int, int]:
+    """The size, or the next greater one whose sides the network takes."""
+    multiple: int = getattr(network, "multiple", 1)
+    height, width = (-(-side // multiple) * multiple for side in size_hw)
+    return height, width
 
 
 def randomize(network: nn.Module, seed: int) -> nn.Module:
