@@ -1,6 +1,6 @@
 """People with their joints, in pictures and in videos: what a user calls.
 
-    estimator = PoseEstimator("hpm-pose14")
+    estimator = PoseEstimator("pose14.safetensors")
     for person in estimator(picture, boxes=[(40, 20, 90, 260)]):
         print(person.score, person.joint("left_wrist"))
 
@@ -41,7 +41,7 @@ class PoseEstimator:
 
     def __init__(
         self,
-        model: str | Path | Network = "hpm-pose14",
+        model: str | Path | Network,
         *,
         detector: str | Path | ObjectDetector | None = None,
         threads: int = 1,

@@ -31,15 +31,15 @@ if TYPE_CHECKING:
     from binvision.media.landmark_results import FoundPoints
     from binvision.media.record_files import OpenSink
 
-__all__ = ["MODEL", "pose"]
-
-MODEL = "hpm-pose14"
+__all__ = ["pose"]
 
 
 def pose(
+    model: Annotated[
+        str, typer.Option(help="Packed file of a network of joints; 'binvision train' makes one.")
+    ],
     source: SourceOrCamera = None,
     camera: Camera = None,
-    model: Annotated[str, typer.Option(help="Shipped model or packed file.")] = MODEL,
     box: Annotated[
         list[str] | None,
         typer.Option(
@@ -70,9 +70,9 @@ def pose(
     frame is taken for one person. In a video each person is followed from the last joints, and
     these are smoothed. Joints count the pixels of the upright picture, from 0.
 
-    Example: binvision pose jump.jpg --out joints.jpg --results joints.csv
+    Example: binvision pose jump.jpg --model pose14.safetensors --out joints.jpg
 
-    Example: binvision pose clip.mp4 --box 120,40,90,220 --out joints.mp4
+    Example: binvision pose clip.mp4 --model pose14.safetensors --box 120,40,90,220 --out joints.mp4
     """
     import cv2
 

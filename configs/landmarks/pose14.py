@@ -1,4 +1,4 @@
-"""hpm-pose14: 14 joints of a person from 256x256 pixels."""
+"""14 joints of a person from 256x256 pixels."""
 
 _base_ = "./face68.py"
 
