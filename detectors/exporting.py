@@ -8,15 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from torch import nn
 
-from binvision import __version__
 from binvision.detectors.letterbox import Letterbox
 from binvision.detectors.model import load_checkpoint
 from binvision.detectors.settings import TASK, DetectorSettings
 from binvision.errors import DataError
-from binvision.export import export_model, round_to_eight_bits
+from binvision.export.trained import pack_trained, spread
 from binvision.media.images import list_images, natural_key, read_image
 from binvision.runtime import PackedModel
 
@@ -26,8 +24,6 @@ OUTPUT = "head"
 
 # Pictures that ranges are measured on; more find no greater values that matter.
 _PICTURES = 48
-# Of these, on which packed and PyTorch results are compared.
-_COMPARED = 8
 
 
 def pack_checkpoint(
@@ -53,31 +49,22 @@ def pack_checkpoint(
     """
     network, record = load_checkpoint(checkpoint)
     record = {"checkpoint": checkpoint.name, **record}
-    # All settings, not only those that differ: a later change of a default must not change how
-    # a model that was measured with the old one behaves.
     settings = DetectorSettings.from_mapping(network.settings(), where=name)
-    packed: nn.Module = network
-    examples: list[np.ndarray] = []
+    inputs: list[np.ndarray] = []
     if pictures:
-        # From all over the set: neighbours by name are often frames of one film.
-        count = min(_PICTURES, len(pictures))
-        paths = [pictures[index * len(pictures) // count] for index in range(count)]
+        paths = spread(pictures, _PICTURES)
         inputs = [_input(path, settings) for path in paths]
-        packed = round_to_eight_bits(
-            network, (torch.from_numpy(each).permute(0, 3, 1, 2) for each in inputs)
-        )
-        examples = inputs[:: _PICTURES // _COMPARED]
-        record["eight_bit"] = {"images": paths[0].parent.name, "pictures": count}
-    model = export_model(
-        packed,
+        record["eight_bit"] = {"images": paths[0].parent.name, "pictures": len(paths)}
+    return pack_trained(
+        network,
+        inputs,
         output=OUTPUT,
         name=name,
         task=TASK,
         settings=asdict(settings),
-        provenance={"exported_by": f"binvision {__version__}", **record},
+        record=record,
         accuracy=accuracy,
     )
-    return model, packed, examples
 
 
 def pictures_in(folder: Path) -> list[Path]:

@@ -95,6 +95,9 @@ class PointEstimator:
         self._network, self._mirror = model, mirror
         self._image = np.empty((1, *[self.settings.input_size] * 2, 3), np.uint8)
         self._decode = Decoder(self.settings.stride)
+        # Compiles or loads the kernel now, so that no picture waits for it.
+        cells = self.settings.input_size // self.settings.stride
+        self._decode(np.zeros((cells, cells, len(self.scheme.points)), np.float32))
         self.timings = StageTimings()
 
     def __call__(self, picture: NDArray[np.uint8], box_xywh: Sequence[float]) -> Points:

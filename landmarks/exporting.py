@@ -8,12 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from torch import nn
 
-from binvision import __version__
 from binvision.errors import DataError
-from binvision.export import export_model, round_to_eight_bits
+from binvision.export.trained import pack_trained, spread
 from binvision.landmarks.annotations import PointPicture, PointSet
 from binvision.landmarks.crop import box_of, crop_matrix, crop_of_box, take_crop
 from binvision.landmarks.model import load_checkpoint
@@ -26,8 +24,6 @@ OUTPUT = "maps"
 
 # Crops that ranges are measured on; more find no greater values that matter.
 _CROPS = 96
-# Of these, on which packed and PyTorch results are compared.
-_COMPARED = 8
 
 
 def pack_checkpoint(
@@ -54,37 +50,24 @@ def pack_checkpoint(
     """
     network, record = load_checkpoint(checkpoint)
     record = {"checkpoint": checkpoint.name, **record}
-    # All settings, not only those that differ: a later change of a default must not change how
-    # a model that was measured with the old one behaves.
     settings = LandmarkSettings.from_mapping(network.settings(), where=name)
-    packed: nn.Module = network
-    examples: list[np.ndarray] = []
+    inputs: list[np.ndarray] = []
     if sets:
-        inputs = [_input(picture, settings) for picture in _spread(sets)]
-        packed = round_to_eight_bits(
-            network, (torch.from_numpy(each).permute(0, 3, 1, 2) for each in inputs)
-        )
-        examples = inputs[:: max(1, len(inputs) // _COMPARED)]
+        pictures = [each for group in sets for each in group.pictures if _box(each) is not None]
+        if not pictures:
+            raise DataError(f"{sets[0].name}: no picture with points to measure ranges on")
+        inputs = [_input(picture, settings) for picture in spread(pictures, _CROPS)]
         record["eight_bit"] = {"sets": [each.name for each in sets], "crops": len(inputs)}
-    model = export_model(
-        packed,
+    return pack_trained(
+        network,
+        inputs,
         output=OUTPUT,
         name=name,
         task=TASK,
         settings=asdict(settings),
-        provenance={"exported_by": f"binvision {__version__}", **record},
+        record=record,
         accuracy=accuracy,
     )
-    return model, packed, examples
-
-
-def _spread(sets: Sequence[PointSet]) -> list[PointPicture]:
-    """Pictures from all over the sets: neighbours by name are often frames of one film."""
-    pictures = [picture for each in sets for picture in each.pictures if _box(picture) is not None]
-    if not pictures:
-        raise DataError(f"{sets[0].name}: no picture with points to measure ranges on")
-    count = min(_CROPS, len(pictures))
-    return [pictures[index * len(pictures) // count] for index in range(count)]
 
 
 def _box(picture: PointPicture) -> tuple[float, float, float, float] | None:
