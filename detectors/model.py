@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from binvision.backbones import build_backbone
 from binvision.backbones.residual import ResidualBlock
-from binvision.binary import BinaryConv2d
+from binvision.binary import BinaryConv2d, Spec
 from binvision.detectors.settings import TASK
 from binvision.errors import ConfigError
 from binvision.training.checkpoint import load_network
@@ -125,7 +125,7 @@ class DetectorNetwork(nn.Module):
         }
 
 
-def _lateral(in_channels: int, out_channels: int, method: str) -> nn.Module:
+def _lateral(in_channels: int, out_channels: int, method: Spec) -> nn.Module:
     """Bring a level to the neck's channels; one that has them already needs nothing."""
     if in_channels == out_channels:
         return nn.Identity()

@@ -10,7 +10,7 @@ from mmengine.model import BaseModel
 from mmengine.registry import DATASETS, MODELS
 from torch import Tensor
 
-from binvision.binary import find_method, kernel_loss
+from binvision.binary import auxiliary_losses
 from binvision.detectors.detections import Detections
 from binvision.detectors.detector import Detector
 from binvision.detectors.guidance import (
@@ -29,7 +29,6 @@ __all__ = ["DetectorTraining"]
 
 DATASETS.register_module(module=DetectionScenes)
 
-_KERNEL_WEIGHT = 1e-4
 _LEAST_SCORE = 0.01  # of what is validated, as in ``binvision eval coco``
 
 
@@ -112,9 +111,7 @@ class DetectorTraining(BaseModel):
         for name, loss in further.items():
             if self._weights[name]:
                 losses[f"loss_{name}"] = self._weights[name] * loss()
-        if find_method(self.network.config.backbone["method"]).kernel_loss:
-            losses["loss_kernel"] = _KERNEL_WEIGHT * kernel_loss(self.network)
-        return losses
+        return losses | auxiliary_losses(self.network)
 
     def val_step(self, data: dict[str, Any]) -> list[Detections]:
         """Detect in each ``image`` (H, W, 3) of a batch, as in use but with all uncertain ones."""

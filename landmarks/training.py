@@ -10,7 +10,7 @@ from mmengine.model import BaseModel
 from mmengine.registry import DATASETS, MODELS
 from torch import Tensor
 
-from binvision.binary import find_method, kernel_loss
+from binvision.binary import auxiliary_losses
 from binvision.errors import ConfigError
 from binvision.landmarks.crops import PointCrops
 from binvision.landmarks.losses import SHARPNESS, guide_loss, heat_map_losses
@@ -19,8 +19,6 @@ from binvision.landmarks.model import LandmarkConfig, LandmarkNetwork, load_chec
 __all__ = ["LandmarkTraining"]
 
 DATASETS.register_module(module=PointCrops)
-
-_KERNEL_WEIGHT = 1e-4
 
 
 @MODELS.register_module()
@@ -86,9 +84,7 @@ class LandmarkTraining(BaseModel):
                 guide = self.teacher(pixels)
             sharpened = maps[-1] * SHARPNESS[config.loss]
             losses["loss_guide"] = self._guide * guide_loss(sharpened, guide, weights)
-        if find_method(config.backbone["method"]).kernel_loss:
-            losses["loss_kernel"] = _KERNEL_WEIGHT * kernel_loss(self.network)
-        return losses
+        return losses | auxiliary_losses(self.network)
 
 
 def _load_teacher(path: str, network: LandmarkNetwork) -> LandmarkNetwork:

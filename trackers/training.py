@@ -10,7 +10,8 @@ from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.registry import DATASETS, MODELS
 from torch import Tensor, nn
 
-from binvision.binary import kernel_loss
+from binvision.binary import BinaryConv2d, auxiliary_losses
+from binvision.binary.methods.rbcn import LearnedScale
 from binvision.errors import ConfigError
 from binvision.trackers.guidance import (
     Discriminators,
@@ -31,7 +32,7 @@ __all__ = ["GuidedSiamFCTraining", "SiamFCTraining", "pair_losses"]
 
 DATASETS.register_module(module=ObjectGroups)
 
-_GUIDANCE_WEIGHTS = {"kernel": 1e-4, "feature": 0.5, "adversarial": 0.02}
+_GUIDANCE_WEIGHTS = {"feature": 0.5, "adversarial": 0.02}
 
 
 def pair_losses(
@@ -153,7 +154,7 @@ class GuidedSiamFCTraining(BaseModel):
             judges.requires_grad_(True)
         losses["loss_feature"] = _GUIDANCE_WEIGHTS["feature"] * feature_loss(stages, guide)
         losses["loss_adversarial"] = _GUIDANCE_WEIGHTS["adversarial"] * adversarial_loss(judged)
-        losses["loss_kernel"] = _GUIDANCE_WEIGHTS["kernel"] * kernel_loss(_unwrapped(self.network))
+        losses |= auxiliary_losses(_unwrapped(self.network))
         total, logged = self.parse_losses({**losses, "hit": hit})
         network_optim.update_params(total)
 
@@ -173,9 +174,9 @@ class GuidedSiamFCTraining(BaseModel):
                 f"missing {missing[:3]}, unexpected {unexpected[:3]}; use the same backbone"
             )
         for layer in self.network.modules():
-            if hasattr(layer, "rectification"):
-                mean = layer.weight.data.abs().mean((1, 2, 3), keepdim=True)
-                layer.rectification.data.copy_(mean.expand_as(layer.rectification))
+            if isinstance(layer, BinaryConv2d) and isinstance(layer.scale, LearnedScale):
+                with torch.no_grad():
+                    layer.scale.start(layer.kernel())
 
 
 def _as_pixels(views: Tensor) -> Tensor:

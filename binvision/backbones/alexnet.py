@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from binvision.binary import BinaryConv2d, QuantConv2d
+from binvision.binary import BinaryConv2d, QuantConv2d, Spec
 
 __all__ = ["AlexNetBackbone"]
 
@@ -24,7 +24,7 @@ class AlexNetBackbone(nn.Module):
 
     stride = 8
 
-    def __init__(self, method: str, *, width: float = 1.0) -> None:
+    def __init__(self, method: Spec, *, width: float = 1.0) -> None:
         super().__init__()
         c1, c2, c3, c4, c5 = (int(width * c) for c in (96, 256, 384, 384, 256))
         self.out_channels = c5

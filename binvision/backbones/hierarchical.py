@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from binvision.backbones.staged import Stem
-from binvision.binary import BinaryConv2d
+from binvision.binary import BinaryConv2d, Spec
 from binvision.errors import ConfigError
 
 __all__ = ["POINT_BLOCKS", "BottleneckBlock", "HierarchicalBlock", "Hourglass", "HourglassBackbone"]
@@ -18,7 +18,7 @@ __all__ = ["POINT_BLOCKS", "BottleneckBlock", "HierarchicalBlock", "Hourglass", 
 class _Layer(nn.Module):
     """Batch norm, sign, 1-bit convolution; the float twin has a ReLU in the place of the sign."""
 
-    def __init__(self, in_channels: int, out_channels: int, kernel: int, method: str) -> None:
+    def __init__(self, in_channels: int, out_channels: int, kernel: int, method: Spec) -> None:
         super().__init__()
         self.norm = nn.BatchNorm2d(in_channels)
         self.conv = BinaryConv2d(
@@ -52,7 +52,7 @@ class HierarchicalBlock(nn.Module):
         method: Binarisation method; ``fp`` gives the float twin.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, method: str) -> None:
+    def __init__(self, in_channels: int, out_channels: int, method: Spec) -> None:
         super().__init__()
         half, quarter = out_channels // 2, out_channels // 4
         self.copies = out_channels // in_channels
@@ -83,7 +83,7 @@ class BottleneckBlock(nn.Module):
         method: Binarisation method; ``fp`` gives the float twin.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, method: str) -> None:
+    def __init__(self, in_channels: int, out_channels: int, method: Spec) -> None:
         super().__init__()
         half = out_channels // 2
         self.copies = out_channels // in_channels
@@ -98,7 +98,7 @@ class BottleneckBlock(nn.Module):
         return self.layers(x) + (torch.cat([x] * self.copies, 1) if self.copies > 1 else x)
 
 
-POINT_BLOCKS: dict[str, Callable[[int, int, str], nn.Module]] = {
+POINT_BLOCKS: dict[str, Callable[[int, int, Spec], nn.Module]] = {
     "hierarchical": HierarchicalBlock,
     "bottleneck": BottleneckBlock,
 }
@@ -120,7 +120,7 @@ class Hourglass(nn.Module):
         method: Binarisation method.
     """
 
-    def __init__(self, block: str, channels: int, depth: int, method: str) -> None:
+    def __init__(self, block: str, channels: int, depth: int, method: Spec) -> None:
         super().__init__()
         make = POINT_BLOCKS[block]
         self.skip = make(channels, channels, method)
@@ -157,7 +157,7 @@ class HourglassBackbone(nn.Module):
 
     def __init__(
         self,
-        method: str,
+        method: Spec,
         *,
         block: str = "hierarchical",
         stem_channels: int = 16,

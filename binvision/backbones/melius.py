@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from binvision.backbones.staged import Stem
-from binvision.binary import BinaryConv2d
+from binvision.binary import BinaryConv2d, Spec
 
 __all__ = ["MeliusBackbone", "MeliusBlock"]
 
@@ -28,7 +28,7 @@ class MeliusBlock(nn.Module):
         method: Binarisation method.
     """
 
-    def __init__(self, in_channels: int, growth: int, method: str) -> None:
+    def __init__(self, in_channels: int, growth: int, method: Spec) -> None:
         super().__init__()
         both = in_channels + growth
         self.dense = BinaryConv2d(in_channels, growth, 3, padding=1, method=method)
@@ -60,7 +60,7 @@ class MeliusBackbone(nn.Module):
 
     def __init__(
         self,
-        method: str,
+        method: Spec,
         *,
         stem_channels: int = 16,
         channels: Sequence[int] = (64, 64, 128, 128),

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from binvision.binary import BinaryConv2d, QuantConv2d
+from binvision.binary import BinaryConv2d, QuantConv2d, Spec
 
 __all__ = ["ResidualBackbone", "ResidualBlock"]
 
@@ -28,7 +28,7 @@ class ResidualBlock(nn.Module):
         method: Binarisation method.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, stride: int, method: str) -> None:
+    def __init__(self, in_channels: int, out_channels: int, stride: int, method: Spec) -> None:
         super().__init__()
         self.stride, self.copies = stride, out_channels // in_channels
         self.conv = BinaryConv2d(in_channels, out_channels, 3, stride, 1, method=method)
@@ -62,7 +62,7 @@ class ResidualBackbone(nn.Module):
 
     def __init__(
         self,
-        method: str,
+        method: Spec,
         *,
         stem_channels: int = 64,
         channels: int = 128,

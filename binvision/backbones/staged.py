@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from binvision.backbones.residual import ResidualBlock
-from binvision.binary import BinaryConv2d, QuantConv2d, RPReLU
+from binvision.binary import BinaryConv2d, QuantConv2d, RPReLU, Spec
 from binvision.errors import ConfigError
 
 __all__ = ["BLOCKS", "ReActBlock", "StagedBackbone", "Stem"]
@@ -55,7 +55,7 @@ class ReActBlock(nn.Module):
         method: Binarisation method.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, stride: int, method: str) -> None:
+    def __init__(self, in_channels: int, out_channels: int, stride: int, method: Spec) -> None:
         super().__init__()
         self.stride, self.copies = stride, out_channels // in_channels
         self.spatial = BinaryConv2d(in_channels, in_channels, 3, stride, 1, method=method)
@@ -73,7 +73,7 @@ class ReActBlock(nn.Module):
         return self.mix_act(self.mix_norm(self.mix(x)) + shortcut)
 
 
-BLOCKS: dict[str, Callable[[int, int, int, str], nn.Module]] = {
+BLOCKS: dict[str, Callable[[int, int, int, Spec], nn.Module]] = {
     "bireal": ResidualBlock,
     "react": ReActBlock,
 }
@@ -95,7 +95,7 @@ class StagedBackbone(nn.Module):
 
     def __init__(
         self,
-        method: str,
+        method: Spec,
         *,
         block: str = "bireal",
         stem_channels: int = 16,

@@ -1,25 +1,46 @@
-"""Binary layers for PyTorch: signs with gradient estimators, methods, convolutions, losses."""
+"""Binary layers for PyTorch: methods and their parts, convolutions, losses."""
 
-from binvision.binary.abc_net import ABCConv2d
+from binvision.binary import methods
 from binvision.binary.activations import RPReLU
 from binvision.binary.conv import BinaryConv2d
 from binvision.binary.eight_bit import EightBitConv2d
 from binvision.binary.estimators import ESTIMATORS, sign, sign_clip, sign_polynomial
-from binvision.binary.losses import kernel_loss
-from binvision.binary.methods import METHODS, Method, find_method
+from binvision.binary.losses import auxiliary_losses
+from binvision.binary.method import METHODS, Method, find_method, register_method
+from binvision.binary.parts import (
+    ACTIVATIONS,
+    LOSSES,
+    SCALES,
+    WEIGHTS,
+    ActivationQuantizer,
+    Scale,
+    WeightQuantizer,
+    register_estimator,
+)
+from binvision.binary.registry import Spec
 from binvision.binary.stem import QuantConv2d
 
 __all__ = [
+    "ACTIVATIONS",
     "ESTIMATORS",
+    "LOSSES",
     "METHODS",
-    "ABCConv2d",
+    "SCALES",
+    "WEIGHTS",
+    "ActivationQuantizer",
     "BinaryConv2d",
     "EightBitConv2d",
     "Method",
     "QuantConv2d",
     "RPReLU",
+    "Scale",
+    "Spec",
+    "WeightQuantizer",
+    "auxiliary_losses",
     "find_method",
-    "kernel_loss",
+    "methods",
+    "register_estimator",
+    "register_method",
     "sign",
     "sign_clip",
     "sign_polynomial",

@@ -8,28 +8,31 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from binvision.binary.estimators import ESTIMATORS, sign
-from binvision.binary.methods import find_method
+from binvision.binary.method import find_method
+from binvision.binary.parts import ACTIVATIONS, LOSSES, SCALES, WEIGHTS
+from binvision.binary.registry import Spec
 from binvision.errors import ConfigError, ExportError
 
 __all__ = ["BinaryConv2d"]
 
+_MOST = 16  # bases and planes that a packed file may hold
+
 
 class BinaryConv2d(nn.Module):
-    """Convolution whose weights and activations are +-1 (except in method ``fp``).
+    """Convolution whose weights and activations are +-1, or short sums of +-1.
 
-    Forward, for input x (N, C, H, W) and latent weights W (O, C/groups, KH, KW)::
+    Forward, for input x (N, C, H, W) and latent weights, in the parts of the method::
 
-        y[n, o] = scale[o] * sum(sign(W[o]) * sign(x[n] + shift))
+        y[n, o] = scale[o] * sum(weight(W[o]) * activation(x[n] + shift))
 
     ``shift`` is a learned offset per input channel (RSign of ReActNet, ECCV 2020, eq. 3), zero
     at first. Padding is put around the signs; zero padding is a true zero: taps outside the input
     add nothing. There is no bias; a batch norm is expected to follow.
 
-    In evaluation mode the sum is taken over +-1 alone and scaled afterwards, so it is an exact
-    integer in float32 and equals the packed runtime's bit for bit; where each tap has a scale of
-    its own, tap by tap. In training the scale is multiplied into the weights, which is the same
-    function and touches fewer bytes.
+    In evaluation mode each sum is taken over +-1 alone and scaled afterwards, so it is an exact
+    integer in float32 and equals the packed runtime's bit for bit; of several bases, planes or
+    taps, one after another in the runtime's order. In training all is multiplied into the weights
+    and the input, which is the same function and touches fewer bytes.
 
     Args:
         in_channels: Input channels C.
@@ -39,12 +42,17 @@ class BinaryConv2d(nn.Module):
         padding: Values around the input.
         dilation: Spacing of the taps.
         groups: Channel groups; must divide both channel counts.
-        method: A key of :data:`binvision.binary.METHODS`.
+        method: A key of :data:`binvision.binary.METHODS`, or such a preset with changes; see
+            :func:`binvision.binary.find_method`.
         pad_value: What the padding holds: 0, or the sign 1 or -1 (Larq's ``pad_values``).
 
     Raises:
-        ConfigError: ``method`` is unknown, or ``pad_value`` is neither 0, 1 nor -1.
+        ConfigError: ``method`` or a part of it is unknown, ``pad_value`` is neither 0, 1 nor -1,
+            or is a sign where the activation has several planes.
     """
+
+    last_input: Tensor
+    last_output: Tensor
 
     def __init__(
         self,
@@ -56,7 +64,7 @@ class BinaryConv2d(nn.Module):
         dilation: int = 1,
         groups: int = 1,
         *,
-        method: str = "xnor",
+        method: Spec = "xnor",
         pad_value: int = 0,
     ) -> None:
         super().__init__()
@@ -67,98 +75,137 @@ class BinaryConv2d(nn.Module):
         self.dilation, self.groups = dilation, groups
         self.method, self.pad_value = find_method(method), pad_value
 
-        self.weight = nn.Parameter(
-            torch.empty(out_channels, in_channels // groups, kernel_size, kernel_size)
+        shape = (out_channels, in_channels // groups, kernel_size, kernel_size)
+        parts = self.method
+        for name in parts.losses:
+            _ = LOSSES[name]  # refuses an unknown one
+        self.activation = (
+            ACTIVATIONS.build(parts.activation, in_channels) if parts.activation else None
         )
+        self.quantizer = WEIGHTS.build(parts.weight, shape) if parts.weight else None
+        if pad_value and self.activation is not None and len(self.activation.planes()[1]) > 1:
+            raise ConfigError(f"pad_value {pad_value} with several planes: their padding is zero")
+        latent = shape if self.quantizer is None else self.quantizer.latent_shape
+        self.weight = nn.Parameter(torch.empty(latent))
         nn.init.kaiming_normal_(self.weight, mode="fan_in", nonlinearity="relu")
         self.shift = nn.Parameter(torch.zeros(in_channels))
-        if self.method.scale in ("learned", "learned_taps"):
-            taps = (kernel_size, kernel_size) if self.method.scale == "learned_taps" else (1, 1)
-            start = self._mean_magnitude().detach().expand(-1, -1, *taps)
-            self.rectification = nn.Parameter(start.clone())
+        with torch.no_grad():
+            self.scale = SCALES.build(parts.scale, self.kernel()) if parts.scale else None
+
+    @property
+    def is_binary(self) -> bool:
+        """Whether weights and activations are both +-1, or sums of +-1."""
+        return self.activation is not None and self._has_binary_weights
+
+    @property
+    def _has_binary_weights(self) -> bool:
+        return self.quantizer is not None and self.quantizer.is_binary
 
     def forward(self, x: Tensor) -> Tensor:
         """Convolve ``x`` (N, C, H, W); returns (N, O, H', W') in the dtype of ``x``."""
-        x = self.binarize_activation(x)
-        if self.pad_value:
-            x = F.pad(x, [self.padding] * 4, value=float(self.pad_value))
-        weight = self.binarize_weight()
-        scale = self.scale()
-        if scale is None:
-            return self._convolve(x, weight)
-        if self.training:
-            return self._convolve(x, weight * scale)
-        # One exact sum for each scale: for the whole window, or for each of its taps in turn.
-        parts = [weight] if scale[0].numel() == 1 else _taps(weight)
-        scales = scale.flatten(2).permute(2, 0, 1).unsqueeze(-1).to(x.dtype)
-        sums = [self._convolve(x, part) * s for part, s in zip(parts, scales, strict=True)]
+        if self.is_binary and not self.training:
+            return self._exact(x)
+        y = self._convolve(self.binarize_activation(x), self.binarize_weight())
+        if self.training and self.method.losses:
+            self.last_input, self.last_output = x, y
+        return y
+
+    def _exact(self, x: Tensor) -> Tensor:
+        """Sum exact integers, each scaled by its factor."""
+        thresholds, coefficients = self._planes()
+        signs, factors = self._bases()
+        one, minus = torch.ones((), dtype=x.dtype), -torch.ones((), dtype=x.dtype)
+        one, minus = one.to(x.device), minus.to(x.device)
+        sums = []
+        for threshold, coefficient in zip(thresholds, coefficients, strict=True):
+            plane = torch.where(x >= threshold.view(-1, 1, 1), one, minus)
+            for base, taps in zip(signs, factors, strict=True):
+                for part, factor in zip(self._parts(base, len(taps)), taps, strict=True):
+                    scale = (coefficient * factor).view(-1, 1, 1).to(x.dtype)
+                    sums.append(self._convolve(plane, part) * scale)
         return functools.reduce(torch.add, sums)
 
+    def _parts(self, base: Tensor, count: int) -> list[Tensor]:
+        return [base] if count == 1 else _taps(base)
+
     def _convolve(self, x: Tensor, weight: Tensor) -> Tensor:
+        if self.pad_value:
+            x = F.pad(x, [self.padding] * 4, value=float(self.pad_value))
         padding = 0 if self.pad_value else self.padding
         return F.conv2d(
             x, weight.to(x.dtype), None, self.stride, padding, self.dilation, self.groups
         )
 
     def binarize_activation(self, x: Tensor) -> Tensor:
-        """Shift ``x`` and take its sign; method ``fp`` only shifts."""
+        """Shift ``x`` and quantise it; a method of real activations only shifts."""
         x = x + self.shift.view(-1, 1, 1).to(x.dtype)
-        return x if self.method.activation is None else ESTIMATORS[self.method.activation](x)
+        return x if self.activation is None else self.activation(x)
+
+    def kernel(self) -> Tensor:
+        """Return the real kernel (O, C / groups, KH, KW) behind the binary one."""
+        return self.weight if self.quantizer is None else self.quantizer.expand(self.weight)
 
     def binarize_weight(self) -> Tensor:
-        """Return the +-1 weights with their gradient estimator (``fp``: the weights)."""
-        if self.method.weight is None:
-            return self.weight
-        return ESTIMATORS[self.method.weight](self.weight)
+        """Return the quantised and scaled kernel, with its gradient (``fp``: the weights)."""
+        kernel = self.kernel()
+        quantized = kernel if self.quantizer is None else self.quantizer(kernel)
+        return quantized if self.scale is None else quantized * self.scale(kernel)
 
-    def scale(self) -> Tensor | None:
-        """Return the scale per output channel, (O, 1, 1, 1), or None where it is one.
+    def _planes(self) -> tuple[Tensor, Tensor]:
+        """Thresholds (M, C) of the unshifted input, and coefficients (M,)."""
+        assert self.activation is not None
+        thresholds, coefficients = self.activation.planes()
+        shift = self.shift.detach()
+        return thresholds.detach().to(shift) - shift, coefficients.detach().to(shift)
 
-        In method ``rbcn_matrix`` it is one for each tap, (O, 1, KH, KW).
+    def _bases(self) -> tuple[Tensor, Tensor]:
+        """Kernels (K, O, C / groups, KH, KW) of +-1, and their factors (K, T, O)."""
+        assert self.quantizer is not None
+        with torch.no_grad():
+            kernel = self.kernel()
+            signs, factors = self.quantizer.bases(kernel)
+            if self.scale is not None:
+                factors = factors * self.scale(kernel).flatten(1).t()
+        return signs, factors
+
+    def signs(self) -> tuple[Tensor, Tensor] | None:
+        """Return the kernel as +-1, (O, C / groups, KH, KW), and a factor a channel, (O,).
+
+        None where the kernel is real, or a sum, or has a factor for each tap.
         """
-        match self.method.scale:
-            case "mean":
-                return self._mean_magnitude()
-            case "mean_constant":
-                return self._mean_magnitude().detach()
-            case "learned" | "learned_taps":
-                return self.rectification
-            case _:
-                return None
-
-    def kernel_loss(self) -> Tensor:
-        """RBCN's reconstruction error ``sum((W - C sign(W))^2) / 2``, a scalar.
-
-        The gradient is that of the written formula, with the estimator's slope for the sign:
-        the paper's update of W (its term through sign(W)) plus the direct term, which draws
-        W towards +-C.
-        """
-        error = self.weight - self.rectification * self.binarize_weight()
-        return 0.5 * error.square().sum()
+        if not self._has_binary_weights:
+            return None
+        signs, factors = self._bases()
+        return (signs[0], factors.flatten()) if factors.shape[:2] == (1, 1) else None
 
     def folded(self) -> dict[str, Tensor]:
         """Return what a packed file stores of this layer.
 
         Returns:
-            ``threshold`` float32 (C,): the activation bit is ``x >= threshold``, exactly equal
-            to ``x + shift >= 0``; ``signs`` int8 (O, C/groups, KH, KW) of +-1; ``scale``
-            float32 (O,), or (1, 1, KH * KW, O) where each tap has its own.
+            ``threshold`` float32 (C,), or (M, C) of several planes: a bit is ``x >= threshold``,
+            exactly equal to ``x + shift >= 0`` where the plane's own threshold is zero; ``signs``
+            int8 (K, O, C/groups, KH, KW) of +-1; ``scale`` float32 (O,), or (M, K, T, O) of several
+            terms, with T = 1, or KH * KW where each tap has its own.
 
         Raises:
-            ExportError: The layer is real-valued (method ``fp``).
+            ExportError: Weights or activations are real, as in method ``fp``.
         """
-        if not self.method.is_binary:
+        if not self.is_binary:
             raise ExportError(
                 f"method {self.method.name!r} keeps this layer real, so it has no 1-bit form; "
                 f"export it as a real convolution or train with a binary method"
             )
-        scale = self.scale()
-        scale = torch.ones(self.out_channels, 1) if scale is None else scale.detach().float()
-        by_tap = scale.flatten(1).t().contiguous()
+        thresholds, coefficients = self._planes()
+        signs, factors = self._bases()
+        for name, count in (("planes", len(thresholds)), ("bases", len(signs))):
+            if count > _MOST:
+                raise ExportError(f"{count} {name}: a packed layer has {_MOST} at most")
+        thresholds = thresholds.float().contiguous()
+        scale = coefficients.float().view(-1, 1, 1, 1) * factors.float()
         return {
-            "threshold": -self.shift.detach().float(),
-            "signs": sign(self.weight.detach()).to(torch.int8),
-            "scale": by_tap[None, None] if self.method.scale == "learned_taps" else by_tap[0],
+            "threshold": thresholds[0] if len(thresholds) == 1 else thresholds,
+            "signs": signs.to(torch.int8),
+            "scale": scale.flatten() if scale.shape[:3] == (1, 1, 1) else scale,
         }
 
     def extra_repr(self) -> str:
@@ -167,9 +214,6 @@ class BinaryConv2d(nn.Module):
             f"{self.in_channels}, {self.out_channels}, {self.kernel_size}, stride={self.stride}, "
             f"padding={self.padding}, groups={self.groups}, method={self.method.name}"
         )
-
-    def _mean_magnitude(self) -> Tensor:
-        return self.weight.abs().mean(dim=(1, 2, 3), keepdim=True)
 
 
 def _taps(weight: Tensor) -> list[Tensor]:

@@ -23,7 +23,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-__all__ = ["ESTIMATORS", "sign", "sign_clip", "sign_polynomial"]
+__all__ = ["ESTIMATORS", "Estimator", "sign", "sign_clip", "sign_polynomial"]
+
+Estimator = Callable[[Tensor], Tensor]
 
 
 def sign(x: Tensor) -> Tensor:
@@ -65,7 +67,7 @@ def sign_polynomial(x: Tensor) -> Tensor:
     return _SignPolynomial.apply(x)
 
 
-ESTIMATORS: dict[str, Callable[[Tensor], Tensor]] = {
+ESTIMATORS: dict[str, Estimator] = {
     "clip": sign_clip,
     "polynomial": sign_polynomial,
 }

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 from binvision.binary.conv import BinaryConv2d
+from binvision.binary.parts import LOSSES
 
-__all__ = ["kernel_loss"]
+__all__ = ["auxiliary_losses"]
 
 
-def kernel_loss(model: nn.Module) -> Tensor:
-    """Sum RBCN's kernel loss over all layers of ``model`` whose method asks for it.
+def auxiliary_losses(model: nn.Module) -> dict[str, Tensor]:
+    """Return what the methods of the layers of ``model`` add to the loss.
 
-    Liu et al., IJCAI 2019: ``L_kernel = sum over layers of ||W - C sign(W)||^2 / 2``.
+    Args:
+        model: A model that has just run in training mode; some losses read what its layers saw.
 
     Returns:
-        A scalar; zero for a model whose methods have no such loss.
+        ``loss_NAME`` for each loss, weighted and summed over the layers that ask for it, a scalar.
     """
-    terms = [
-        layer.kernel_loss()
-        for layer in model.modules()
-        if isinstance(layer, BinaryConv2d) and layer.method.kernel_loss
-    ]
-    return torch.stack(terms).sum() if terms else torch.zeros(())
+    sums: dict[str, Tensor] = {}
+    for layer in model.modules():
+        if isinstance(layer, BinaryConv2d):
+            for name, weight in layer.method.losses.items():
+                term = weight * LOSSES[name](layer)
+                key = f"loss_{name}"
+                sums[key] = sums[key] + term if key in sums else term
+    return sums

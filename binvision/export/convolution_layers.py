@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from binvision.binary import ABCConv2d, BinaryConv2d, EightBitConv2d, QuantConv2d
+from binvision.binary import BinaryConv2d, EightBitConv2d, QuantConv2d
 from binvision.errors import ExportError
 from binvision.export.emitter import Emitter, array, float64, pair
 from binvision.export.graph import Value
 
-__all__ = ["abc_conv", "binary_conv", "conv2d", "eight_bit_conv", "linear", "quant_conv"]
+__all__ = ["binary_conv", "conv2d", "eight_bit_conv", "linear", "quant_conv"]
 
 
 def quant_conv(emitter: Emitter, layer: QuantConv2d, x: Value) -> Value:
@@ -30,45 +30,35 @@ def quant_conv(emitter: Emitter, layer: QuantConv2d, x: Value) -> Value:
 
 
 def binary_conv(emitter: Emitter, layer: BinaryConv2d, x: Value) -> Value:
-    """Weights and activations of 1 bit; the float twin's layer stays real."""
-    if layer.method.activation is None:
+    """Weights and activations of 1 bit; what a method keeps real stays real."""
+    if layer.activation is None:
         return _real_binary_conv(emitter, layer, x)
-    if layer.method.weight is None:
+    if not layer.is_binary:
         raise ExportError(
-            f"method {layer.method.name!r} is the first of two stages, its weights are real: train "
-            f"the second with --start-from, in a method of 1-bit weights"
+            f"method {layer.method.name!r} has real weights on binary activations, which have no "
+            f"packed form: train on with --start-from, in a method of 1-bit weights"
         )
     folded = layer.folded()
     attrs = {**_conv_attrs(layer, padding=layer.padding), "in_channels": layer.in_channels}
     if layer.pad_value:
         attrs["pad_value"] = layer.pad_value
+    bases = len(folded["signs"])
+    if bases > 1:
+        attrs["bases"] = bases
     constants = {
         "threshold": array(folded["threshold"]),
-        "signs": array(folded["signs"]),
+        "signs": array(folded["signs"] if bases > 1 else folded["signs"][0]),
         "scale": float64(folded["scale"]),
         "bias": np.zeros(layer.out_channels),
     }
-    return emitter.emit("binary_conv", [x], layer.out_channels, attrs, constants)
-
-
-def abc_conv(emitter: Emitter, layer: ABCConv2d, x: Value) -> Value:
-    """A sum of convolutions of 1 bit."""
-    folded = layer.folded()
-    attrs = {**_conv_attrs(layer, padding=layer.padding), "in_channels": layer.in_channels}
-    constants = {
-        "threshold": array(folded["threshold"]),
-        "signs": array(folded["signs"]),
-        "scale": float64(folded["scale"]),
-        "bias": np.zeros(layer.out_channels),
-    }
-    attrs["bases"] = layer.bases
     return emitter.emit("binary_conv", [x], layer.out_channels, attrs, constants)
 
 
 def _real_binary_conv(emitter: Emitter, layer: BinaryConv2d, x: Value) -> Value:
-    """Lower the layer of a float twin: a real convolution of the shifted input."""
-    if layer.method.activation is not None or layer.method.weight is not None:
-        raise ExportError(f"method {layer.method.name!r} binarises only weights or activations")
+    """Lower a layer of real activations: a real convolution of the shifted input.
+
+    Its weights are a byte each where they are +-1, and floats where they are not.
+    """
     if layer.pad_value:
         raise ExportError(f"pad_value {layer.pad_value} of a real convolution has no packed form")
     shift = float64(layer.shift)
@@ -76,7 +66,16 @@ def _real_binary_conv(emitter: Emitter, layer: BinaryConv2d, x: Value) -> Value:
         # Before the convolution, not in its bias: the zero padding comes after the shift.
         constants = {"scale": np.ones(x.channels), "bias": shift}
         x = emitter.emit("affine", [x], x.channels, constants=constants, part="shift")
-    return _real_conv(emitter, layer, x, layer.weight, None, layer.padding)
+    signs = layer.signs()
+    if signs is None:
+        return _real_conv(emitter, layer, x, layer.binarize_weight(), None, layer.padding)
+    constants = {
+        "weight": array(signs[0].to(torch.int8)),
+        "scale": float64(signs[1]),
+        "bias": np.zeros(layer.out_channels),
+    }
+    attrs = {**_conv_attrs(layer, padding=layer.padding), "offset": 0.0}
+    return emitter.emit("conv", [x], layer.out_channels, attrs, constants)
 
 
 def linear(emitter: Emitter, layer: nn.Linear, x: Value) -> Value:

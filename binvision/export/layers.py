@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from binvision.binary import ABCConv2d, BinaryConv2d, EightBitConv2d, QuantConv2d, RPReLU
+from binvision.binary import BinaryConv2d, EightBitConv2d, QuantConv2d, RPReLU
 from binvision.export import convolution_layers as conv
 from binvision.export import elementwise_layers as elementwise
 from binvision.export import pool_layers as pool
@@ -28,7 +28,6 @@ LAYERS: dict[type[nn.Module], Lowering] = {
     QuantConv2d: conv.quant_conv,
     EightBitConv2d: conv.eight_bit_conv,
     BinaryConv2d: conv.binary_conv,
-    ABCConv2d: conv.abc_conv,
     nn.Conv2d: conv.conv2d,
     nn.Linear: conv.linear,
     nn.BatchNorm1d: elementwise.batch_norm,

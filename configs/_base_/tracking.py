@@ -5,6 +5,7 @@ custom_imports = dict(
         "binvision.trackers.training",
         "binvision.training.optim",
         "binvision.training.hooks",
+        "binvision.training.methods",
         "binvision.training.resuming",
     ],
     allow_failed_imports=False,
@@ -54,7 +55,12 @@ default_hooks = dict(
     logger=dict(type="LoggerHook", interval=50, log_metric_by_epoch=False),
     checkpoint=dict(type="CheckpointHook", interval=500, by_epoch=False, max_keep_ckpts=1),
 )
-custom_hooks = [dict(type="SkipHook"), dict(type="RecordHook"), dict(type="ProgressHook")]
+custom_hooks = [
+    dict(type="SkipHook"),
+    dict(type="MethodHook"),
+    dict(type="RecordHook"),
+    dict(type="ProgressHook"),
+]
 visualizer = dict(
     type="Visualizer",
     vis_backends=[dict(type="LocalVisBackend"), dict(type="TensorboardVisBackend")],

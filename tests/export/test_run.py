@@ -13,6 +13,7 @@ from torch import nn
 from binvision import kernels
 from binvision.backbones import BACKBONES
 from binvision.binary import METHODS, BinaryConv2d, QuantConv2d
+from binvision.errors import ExportError
 from binvision.export import export_model
 from binvision.export.verify import verify
 from binvision.runtime import Runner, load, save
@@ -25,7 +26,7 @@ from tests.support.torch_networks import (
     small_backbone,
 )
 
-BINARY = [name for name, method in METHODS.items() if method.is_binary]
+BINARY = ["bireal", "bnn", "rbcn", "rbcn_matrix", "xnor"]  # of signs alone
 PACKED = ["fp", *BINARY]
 
 
@@ -64,6 +65,26 @@ def test_binary_layers_are_equal_to_the_bit(
     images = random_images(2, size_hw, seed=1)
     _, theirs = outputs_of_layers(network, images)
     np.testing.assert_array_equal(run(through_a_file(network, tmp_path), images), theirs.numpy())
+
+
+@pytest.mark.parametrize("method", sorted(METHODS))
+def test_every_method_packs(tmp_path: Path, method: str) -> None:
+    """To the bit where it comes down to XNOR; in real arithmetic else, or with a clear refusal."""
+    torch.manual_seed(1)
+    layer = BinaryConv2d(24, 20, 3, padding=1, method=method)
+    network = randomize(nn.Sequential(QuantConv2d(3, 24, 5, 3), layer), seed=1)
+    images = random_images(1, (64, 47), seed=1)
+    if layer.activation is not None and not layer.is_binary:
+        with pytest.raises(ExportError, match="real weights on binary activations"):
+            through_a_file(network, tmp_path)
+        return
+    _, theirs = outputs_of_layers(network, images)
+    ours = run(through_a_file(network, tmp_path), images)
+    if layer.is_binary:
+        np.testing.assert_array_equal(ours, theirs.numpy())
+    else:
+        error = np.abs(ours - theirs.numpy()).max() / theirs.abs().max().item()
+        assert error < 1e-5
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from binvision.backbones import build_backbone
-from binvision.binary import ABCConv2d, BinaryConv2d, QuantConv2d, RPReLU
+from binvision.binary import BinaryConv2d, QuantConv2d, RPReLU
 
 __all__ = [
     "Bases",
@@ -61,12 +61,9 @@ def randomize(network: nn.Module, seed: int) -> nn.Module:
             if isinstance(module, BinaryConv2d):
                 normal(module.weight, 0, 0.1)
                 normal(module.shift, 0, 0.3)
-                if hasattr(module, "rectification"):
-                    normal(module.rectification, 0.1, 0.1)
-            elif isinstance(module, ABCConv2d):
-                normal(module.weight, 0.02, 0.1)
-                normal(module.shift, 0, 0.5)
-                normal(module.beta, 0.3, 0.2)
+                for part in (module.activation, module.scale):
+                    for parameter in part.parameters() if part is not None else ():
+                        normal(parameter, 0.2, 0.2)
             elif isinstance(module, QuantConv2d):
                 normal(module.weight, 0, 0.01)
             elif isinstance(module, nn.Conv2d):
@@ -183,9 +180,15 @@ class Bases(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.stem, self.norm0 = QuantConv2d(3, 20, 5, 3), nn.BatchNorm2d(20)
-        self.conv1 = ABCConv2d(20, 20, 3, padding=1, groups=2, bases=3, planes=2)
+        abc = {"type": "abc", "activation": {"type": "abc", "planes": 2}}
+        self.conv1 = BinaryConv2d(20, 20, 3, padding=1, groups=2, method=abc)
         self.norm1, self.act = nn.BatchNorm2d(20), nn.PReLU()
-        self.conv2 = ABCConv2d(20, 70, 3, stride=2, bases=1, planes=1)
+        one = {
+            "type": "abc",
+            "activation": {"type": "abc", "planes": 1},
+            "weight": {"type": "abc", "bases": 1},
+        }
+        self.conv2 = BinaryConv2d(20, 70, 3, stride=2, method=one)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.norm0(self.stem(x))

@@ -7,22 +7,25 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from binvision.binary import ABCConv2d
-from binvision.errors import ConfigError
+from binvision.binary import BinaryConv2d
 
 
-def make_layer(seed: int, **options: int) -> ABCConv2d:
+def make_layer(seed: int, bases: int = 3, planes: int = 2, stride: int = 1) -> BinaryConv2d:
     torch.manual_seed(seed)
-    layer = ABCConv2d(6, 4, 3, **{"padding": 1, "bases": 3, "planes": 2, **options}).double()
+    parts = {
+        "weight": {"type": "abc", "bases": bases},
+        "activation": {"type": "abc", "planes": planes},
+    }
+    layer = BinaryConv2d(6, 4, 3, stride, 1, method={"type": "abc", **parts}).double()
     torch.nn.init.normal_(layer.weight, mean=0.1, std=0.7)
-    torch.nn.init.normal_(layer.shift, std=0.4)
-    torch.nn.init.normal_(layer.beta)
+    torch.nn.init.normal_(layer.activation.shift, std=0.4)
+    torch.nn.init.normal_(layer.activation.beta)
     return layer
 
 
-def bases_of(layer: ABCConv2d) -> tuple[np.ndarray, np.ndarray]:
+def bases_of(layer: BinaryConv2d) -> tuple[np.ndarray, np.ndarray]:
     """Bases (K, O, ...) and coefficients (K, O) by the paper, one channel after another."""
-    weight, count = layer.weight.detach().numpy(), layer.bases
+    weight, count = layer.weight.detach().numpy(), len(layer.quantizer.spread)
     bases, coefficients = np.empty((count, *weight.shape)), np.empty((count, len(weight)))
     for o, w in enumerate(weight):
         for k in range(count):
@@ -42,11 +45,12 @@ def test_forward(bases: int, planes: int, training: bool) -> None:
     kernels, coefficients = bases_of(layer)
     expected = 0
     for m in range(planes):
-        plane = torch.where(x + layer.shift[m] >= 0, 1.0, -1.0).double()
+        plane = torch.where(x + layer.activation.shift[m] >= 0, 1.0, -1.0).double()
         for k in range(bases):
             y = F.conv2d(plane, torch.from_numpy(kernels[k]), None, 2, 1)
             expected = (
-                expected + layer.beta[m] * y * torch.from_numpy(coefficients[k])[:, None, None]
+                expected
+                + layer.activation.beta[m] * y * torch.from_numpy(coefficients[k])[:, None, None]
             )
     np.testing.assert_allclose(layer(x).detach(), expected.detach(), atol=1e-9)
 
@@ -68,17 +72,17 @@ def test_gradients() -> None:
     layer(x).backward(incoming)
     kernels, coefficients = (torch.from_numpy(array) for array in bases_of(layer))
     scaled = coefficients[:, :, None, None, None] * kernels
-    shifted = x.detach() + layer.shift.detach().view(-1, 1, 1, 1, 1)
+    shifted = x.detach() + layer.activation.shift.detach().view(-1, 1, 1, 1, 1)
     planes = torch.where(shifted >= 0, 1.0, -1.0).double()
-    beta = layer.beta.detach()
+    beta = layer.activation.beta.detach()
     by_input = F.conv_transpose2d(incoming, scaled.sum(0), None, 1, 1)
     inside = (shifted.abs() <= 0.5).double()
     blend = (beta.view(-1, 1, 1, 1, 1) * planes).sum(0)
     by_weight = torch.nn.grad.conv2d_weight(blend, layer.weight.shape, incoming, 1, 1)
     expected = {
         "x": (x.grad, (beta.view(-1, 1, 1, 1, 1) * inside).sum(0) * by_input),
-        "shift": (layer.shift.grad, beta * (inside * by_input).sum((1, 2, 3, 4))),
-        "beta": (layer.beta.grad, (planes * by_input).sum((1, 2, 3, 4))),
+        "shift": (layer.activation.shift.grad, beta * (inside * by_input).sum((1, 2, 3, 4))),
+        "beta": (layer.activation.beta.grad, (planes * by_input).sum((1, 2, 3, 4))),
         "weight": (layer.weight.grad, by_weight * coefficients.sum(0)[:, None, None, None]),
     }
     for name, (ours, theirs) in expected.items():
@@ -87,12 +91,7 @@ def test_gradients() -> None:
 
 def test_bases_that_coincide() -> None:
     """One weight a channel has but one base; the coefficients share it."""
-    layer = ABCConv2d(1, 2, 1, bases=3, planes=1).eval()
+    method = {"type": "abc", "activation": {"type": "abc", "planes": 1}}
+    layer = BinaryConv2d(1, 2, 1, method=method).eval()
     x = torch.ones(1, 1, 2, 2)
     assert torch.allclose(layer(x), layer.weight.view(1, 2, 1, 1).expand(1, 2, 2, 2), atol=1e-6)
-
-
-@pytest.mark.parametrize("name", ["bases", "planes"])
-def test_counts_out_of_range(name: str) -> None:
-    with pytest.raises(ConfigError, match=f"{name}: expected 1 to 16, got 17"):
-        ABCConv2d(3, 4, 3, **{name: 17})

@@ -1,0 +1,5 @@
+"""One file for each binarisation method; entering it here makes it known by its name."""
+
+from binvision.binary.methods import abc, bireal, bnn, rbcn, real, xnor
+
+__all__ = ["abc", "bireal", "bnn", "rbcn", "real", "xnor"]
