@@ -45,6 +45,8 @@ class CropRanges:
         low_resolution: Probability that the picture has fewer pixels than the crop.
         absent: Probability of a crop without a subject: of a photograph, or of a corner of a
             picture far from its subject.
+        backdrop: Probability that around the picture there is a photograph, not grey: where
+            pictures end close to their subjects, their edges would tell where those are.
     """
 
     rotation: float = 15.0
@@ -56,6 +58,7 @@ class CropRanges:
     dark: float = 0.1
     low_resolution: float = 0.3
     absent: float = 0.08
+    backdrop: float = 0.0
 
 
 class PointCrops(Dataset):
@@ -134,6 +137,8 @@ class PointCrops(Dataset):
         picture = self.pictures[number]
         matrix, mirrored = self._placement(picture, rng)
         image = take_crop(self._image(number), matrix, self._size)
+        if self._photos and rng.random() < self._ranges.backdrop:
+            image = self._stand_before(image, self._image(number).shape[:2], matrix, rng)
         points = to_crop(picture.points, matrix)
         if mirrored:
             points = points[self._mirror]
@@ -157,9 +162,7 @@ class PointCrops(Dataset):
     def _background(self, rng: Generator) -> Image:
         """A crop that shows no subject, or at most its edge."""
         if self._photos and rng.random() < 0.7:
-            image = self._photos[int(rng.integers(len(self._photos)))].draw(rng).image
-            side = float(rng.uniform(0.3, 1.0)) * min(image.shape[:2])
-            centre = rng.uniform(side / 2, np.array(image.shape[1::-1]) - side / 2)
+            image, centre, side = self._part_of_photo(rng)
         else:
             number = int(rng.integers(len(self.pictures)))
             image = self._image(number)
@@ -170,6 +173,33 @@ class PointCrops(Dataset):
             centre = box[:2] + box[2:] / 2 + away * box[2:].max()
         turn = float(rng.normal(0, self._ranges.rotation))
         return take_crop(image, crop_matrix(centre.tolist(), side, self._size, turn), self._size)
+
+    def _part_of_photo(self, rng: Generator) -> tuple[Image, NDArray[np.float64], float]:
+        """A photograph, and centre and side of a square in it."""
+        store = self._photos[int(rng.integers(len(self._photos)))]
+        image = store.image(int(rng.integers(len(store))))
+        side = float(rng.uniform(0.3, 1.0)) * min(image.shape[:2])
+        return image, rng.uniform(side / 2, np.array(image.shape[1::-1]) - side / 2), side
+
+    def _stand_before(
+        self,
+        image: Image,
+        picture_hw: tuple[int, int],
+        matrix: NDArray[np.float64],
+        rng: Generator,
+    ) -> Image:
+        """Put a photograph where a crop shows what is around its picture."""
+        height, width = picture_hw
+        corners = [(0, 0), (width - 1, 0), (width - 1, height - 1), (0, height - 1)]
+        shown = np.zeros((self._size, self._size, 1), np.uint8)
+        outline = np.rint(to_crop(corners, matrix)).astype(np.int32)
+        cv2.fillConvexPoly(shown, outline, 1)
+        if shown.all():
+            return image
+        photo, centre, side = self._part_of_photo(rng)
+        behind = take_crop(photo, crop_matrix(centre.tolist(), side, self._size), self._size)
+        cv2.copyTo(image, shown, behind)
+        return behind
 
     def _image(self, number: int) -> Image:
         return self._decoded.get(number, self.pictures[number].read)

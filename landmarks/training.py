@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from mmengine.model import BaseModel
 from mmengine.registry import DATASETS, MODELS
-from torch import Tensor
+from torch import Tensor, nn
 
 from binvision.binary import auxiliary_losses
 from binvision.errors import ConfigError
@@ -30,6 +30,9 @@ class LandmarkTraining(BaseModel):
         teacher: Checkpoint of the float twin that guides the training; "" for none.
         guide: Weight of :func:`guide_loss`, if there is a teacher.
         compile: Compile the network (one fixed input size); pays after some 200 steps.
+        graph: On a GPU, record the network's forward and backward pass once and replay them (CUDA
+            graphs). Small maps keep a GPU busy for less time than it takes to start their kernels.
+            All batches must have the size of the first.
 
     Raises:
         ConfigError: The teacher has other points or another size.
@@ -43,6 +46,7 @@ class LandmarkTraining(BaseModel):
         teacher: str = "",
         guide: float = 1.0,
         compile: bool = False,
+        graph: bool = False,
     ) -> None:
         super().__init__()
         self.network = LandmarkNetwork(LandmarkConfig(**network))
@@ -52,6 +56,7 @@ class LandmarkTraining(BaseModel):
         self._maps: Callable[[Tensor], list[Tensor]] = self.network.all_maps
         if compile:
             self._maps = torch.compile(self.network.all_maps, dynamic=False)
+        self._graph = graph
 
     def train(self, mode: bool = True) -> LandmarkTraining:
         """Set training mode, except for the teacher, whose statistics are fixed."""
@@ -73,6 +78,8 @@ class LandmarkTraining(BaseModel):
             raise ConfigError(f"LandmarkTraining computes mode 'loss' only, got {mode!r}")
         config, stride = self.network.config, self.network.stride
         pixels = images.float().contiguous(memory_format=torch.channels_last)
+        if self._graph and pixels.is_cuda:
+            self._maps, self._graph = _record(self.network, self._maps, pixels), False
         maps = self._maps(pixels)
         losses: dict[str, Tensor] = {}
         for own in maps:
@@ -85,6 +92,34 @@ class LandmarkTraining(BaseModel):
             sharpened = maps[-1] * SHARPNESS[config.loss]
             losses["loss_guide"] = self._guide * guide_loss(sharpened, guide, weights)
         return losses | auxiliary_losses(self.network)
+
+
+class _Maps(nn.Module):
+    """The maps of a network as the forward pass of a module, whose gradients can be recorded."""
+
+    def __init__(self, network: LandmarkNetwork, maps: Callable[[Tensor], list[Tensor]]) -> None:
+        super().__init__()
+        self.network = network
+        self._maps = maps
+
+    def forward(self, pixels: Tensor) -> list[Tensor]:
+        return self._maps(pixels)
+
+
+def _record(
+    network: LandmarkNetwork, maps: Callable[[Tensor], list[Tensor]], pixels: Tensor
+) -> Callable[[Tensor], list[Tensor]]:
+    # Weights that autocast keeps from one pass to the next would not change in a replay.
+    with torch.autocast(
+        "cuda",
+        torch.get_autocast_dtype("cuda"),
+        enabled=torch.is_autocast_enabled("cuda"),
+        cache_enabled=False,
+    ):
+        recorded: Callable[[Tensor], list[Tensor]] = torch.cuda.make_graphed_callables(
+            _Maps(network, maps), (pixels.clone(),), allow_unused_input=True
+        )
+    return recorded
 
 
 def _load_teacher(path: str, network: LandmarkNetwork) -> LandmarkNetwork:

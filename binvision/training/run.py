@@ -177,10 +177,10 @@ def _prepare(request: TrainingRequest) -> tuple[Config, DetectionSet | None]:
         _existing(request.start_from)
     if request.seed is not None:
         config.randomness.seed = dataset.seed = request.seed
-    if request.iterations is not None:
-        _set_length(config, request.iterations)
     for key, value in request.overrides.items():
         _override(config, key, value)
+    if request.iterations is not None:
+        _set_length(config, request.iterations)  # of the batches that were set
     found = None
     match dataset.type:
         case "DetectionScenes":

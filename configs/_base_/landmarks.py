@@ -18,7 +18,7 @@ warmup = 200
 learning_rate = 2e-3
 
 # --teacher names a checkpoint of the float twin that guides the training.
-model = dict(type="LandmarkTraining", teacher="", compile=False)
+model = dict(type="LandmarkTraining", teacher="", compile=False, graph=False)
 
 # --faces, or --data and --images, fill the data, --photos crops without a subject; points, crop
 # and size are the network's.

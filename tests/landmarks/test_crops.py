@@ -96,7 +96,7 @@ def test_many_seeds_with_everything_on(tmp_path: Path, faces: Path) -> None:
     data = PointCrops(
         "face68", faces=[str(faces)], photos=[str(photos)], input_size=SIZE, crop=1.5, length=2000,
         ranges={"occluder": 1.0, "dark": 0.3, "absent": 0.3, "rotation": 30.0, "scale": 0.3,
-                "low_resolution": 0.5},
+                "low_resolution": 0.5, "backdrop": 0.5},
     )  # fmt: skip
     items = [data[index] for index in range(0, 2000, 4)]
     present = [float(item["present"]) for item in items]
@@ -137,3 +137,33 @@ def test_errors_say_what_is_missing(arguments: dict[str, Any], message: str) -> 
 def test_other_points_are_refused(faces: Path) -> None:
     with pytest.raises(DataError, match="has the points face68, the network pose14"):
         PointCrops("pose14", faces=[str(faces)], input_size=SIZE, crop=1.5, length=1)
+
+
+def test_a_backdrop_stands_where_the_picture_ends(
+    tmp_path: Path, faces: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(PointCrops, "_degrade", lambda self, image, rng: image)
+    photos = write_archive(tmp_path / "photos.npz")
+
+    def item(backdrop: float, index: int) -> dict[str, torch.Tensor]:
+        ranges = {**PLAIN, "rotation": 30.0, "flip": 0.5, "backdrop": backdrop}
+        return PointCrops(
+            "face68", faces=[str(faces)], photos=[str(photos)], input_size=SIZE, crop=4.0,
+            length=20, ranges=ranges,
+        )[index]  # fmt: skip
+
+    for index in range(20):
+        grey, backed = item(0.0, index), item(1.0, index)
+        outside = (grey["images"] == 128).all(0)
+        # Pictures are black with white dots; along their edges they mix with what is around.
+        inside = ((grey["images"] < 64) | (grey["images"] > 192)).all(0)
+        same = (grey["images"] == backed["images"]).all(0)
+        assert 0.2 < float(outside.float().mean()) < 0.9
+        assert float(same[outside].float().mean()) < 0.02
+        assert float(same[inside].float().mean()) > 0.97
+        assert torch.equal(grey["points"], backed["points"])
+
+
+def test_without_photographs_there_is_grey_around(faces: Path) -> None:
+    plain, backed = (crops(faces, **{**PLAIN, "backdrop": share})[0] for share in (0.0, 1.0))
+    assert torch.equal(plain["images"], backed["images"])

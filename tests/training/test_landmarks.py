@@ -67,6 +67,24 @@ def test_every_configuration_builds(name: str, faces: Path, tmp_path: Path) -> N
     assert network.backbone.method == {"fp": "fp", "ns": "activations"}.get(name[-2:], "bireal")
 
 
+def test_every_step_of_a_set_batch_has_crops_of_its_own(faces: Path, tmp_path: Path) -> None:
+    overrides = {"train_dataloader.batch_size": "48"}
+    wanted = request("face68", tmp_path, faces, overrides=overrides, iterations=10)
+    assert prepare_config(wanted).train_dataloader.dataset.length == 480
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("config", ["face68", "face68_fp"])
+def test_replayed_passes_train_alike(config: str, faces: Path, tmp_path: Path) -> None:
+    losses = []
+    for graph in (False, True):
+        overrides = small(**{"model.graph": graph})
+        train(request(config, tmp_path / str(graph), faces, overrides=overrides, iterations=20))
+        (log,) = (tmp_path / str(graph)).glob("*/vis_data/scalars.json")
+        losses.append([json.loads(line)["loss"] for line in log.read_text().splitlines()])
+    np.testing.assert_allclose(*losses, rtol=0.05)
+
+
 def test_a_run_leaves_a_checkpoint_and_its_losses(twin: Path) -> None:
     network, record = load_checkpoint(twin)
     assert network.config.backbone["method"] == "fp" and not network.training
