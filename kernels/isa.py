@@ -16,7 +16,8 @@ class Blocking(NamedTuple):
 
     ``rows`` output pixels by ``vectors`` vectors of output channels are summed in registers; a
     vector has ``vector_bytes`` bytes. The ones of binary products are counted in whole ``words``,
-    or byte by byte, with an instruction (``bytes``) or by looking half bytes up (``table``).
+    or byte by byte, with an instruction (``bytes``) or by looking the half bytes of two rows up
+    (``table``, for an even number of rows).
     """
 
     vector_bytes: int

@@ -15,7 +15,8 @@ compiler makes of the same loop written in Python keeps the sums in memory and r
 of this. LLVM lowers the IR for any CPU, but for the dot product of bytes: without the instruction
 of VNNI for it, 8-bit pixels are summed as numbers of 16 bits.
 
-(*) Where a CPU counts the ones of bytes and not of words, ``byte_counts.py`` emits this product.
+(*) Where a CPU counts the ones of bytes and not of words, ``byte_counts.py`` emits this product;
+where it looks them up, ``pair_counts.py``.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ from binvision.kernels.emit import (
     zeros,
 )
 from binvision.kernels.isa import BLOCKING, Blocking
+from binvision.kernels.pair_counts import emit_pair_sums
 
 __all__ = ["OPERANDS", "emit_sum", "sum_narrow", "sum_wide"]
 
@@ -114,7 +116,9 @@ def emit_sum(
         vectors: Vectors of channels in this block.
         operands: Pointers to arrays, and integers, under the names of ``OPERANDS``.
     """
-    if dtype == types.uint64 and blocking.counts_bits_by != "words":
+    if dtype == types.uint64 and blocking.counts_bits_by == "table":
+        emit_pair_sums(builder, blocking, vectors, operands)
+    elif dtype == types.uint64 and blocking.counts_bits_by == "bytes":
         emit_byte_sums(builder, blocking, vectors, operands)
     else:
         _emit_sum(builder, blocking, _PRODUCTS[dtype], vectors, operands)
