@@ -116,10 +116,12 @@ def _record(
         enabled=torch.is_autocast_enabled("cuda"),
         cache_enabled=False,
     ):
-        recorded: Callable[[Tensor], list[Tensor]] = torch.cuda.make_graphed_callables(
+        recorded = torch.cuda.make_graphed_callables(
             _Maps(network, maps), (pixels.clone(),), allow_unused_input=True
         )
-    return recorded
+    # A module would become a part of the one in training, and be saved with it.
+    replay: Callable[[Tensor], list[Tensor]] = recorded.forward
+    return replay
 
 
 def _load_teacher(path: str, network: LandmarkNetwork) -> LandmarkNetwork:

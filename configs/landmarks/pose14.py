@@ -11,7 +11,10 @@ model = dict(
 )
 # People lean, lie and stand on their hands; their pictures are small, and end close to them.
 train_dataloader = dict(
+    batch_size=64,
     dataset=dict(
-        ranges=dict(rotation=25.0, scale=0.15, shift=0.06, low_resolution=0.15, backdrop=0.5)
-    )
+        length=4000 * 64,
+        ranges=dict(rotation=25.0, scale=0.15, shift=0.06, low_resolution=0.15, backdrop=0.5),
+    ),
 )
+optim_wrapper = dict(optimizer=dict(lr=3e-3))

@@ -79,7 +79,10 @@ def test_replayed_passes_train_alike(config: str, faces: Path, tmp_path: Path) -
     losses = []
     for graph in (False, True):
         overrides = small(**{"model.graph": graph})
-        train(request(config, tmp_path / str(graph), faces, overrides=overrides, iterations=20))
+        last = train(
+            request(config, tmp_path / str(graph), faces, overrides=overrides, iterations=20)
+        )
+        load_checkpoint(last)
         (log,) = (tmp_path / str(graph)).glob("*/vis_data/scalars.json")
         losses.append([json.loads(line)["loss"] for line in log.read_text().splitlines()])
     np.testing.assert_allclose(*losses, rtol=0.05)
