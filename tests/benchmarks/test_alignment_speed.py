@@ -63,6 +63,7 @@ def test_figures_are_printed_with_the_machine(
     ]  # fmt: skip
     # The first frame, or every one of eight.
     assert [float(row["detections"]) for row in rows] == [0.125, 0.125, 1, 1]
+    assert [float(row["faces"]) for row in rows] == [1] * 4
     assert all(float(row[f"{stage}_ms"]) > 0 for row in rows for stage in alignment_speed.STAGES)
 
 
@@ -86,12 +87,21 @@ def test_an_aligner_that_does_not_follow_is_refused() -> None:
         return Face(points, np.ones(68, np.float32), (240, 240), identity)
 
     places = [chart_points(BOX)] * 3
-    alignment_speed.check("m", [[face(1)]] * 3, places)
     with pytest.raises(DataError, match=r"m: frame 1: points are 1\d\.\d% of the face's size from"):
-        alignment_speed.check("m", [[face(1)], [face(12)], [face(1)]], places)
-    for wrong in ([], [face(0), face(50, 2)], [face(0, 2)]):
-        with pytest.raises(DataError, match=r"m: frame 2: finds \d faces; expected the one"):
-            alignment_speed.check("m", [[face(0)], [face(0)], wrong], places)
+        alignment_speed.the_one("m", [[face(1)], [face(12)], [face(1)]], places)
+    for wrong in ([], [face(0, 2)]):
+        with pytest.raises(DataError, match=r"m: frame 2: does not find the face that it followed"):
+            alignment_speed.the_one("m", [[face(0)], [face(0)], wrong], places)
+
+
+def test_another_face_beside_the_one_is_counted_alone() -> None:
+    right, other = (
+        Face(chart_points(BOX) + np.float32(shift), np.ones(68, np.float32), (240, 240), identity)
+        for shift, identity in ((1, 2), (60, 1))
+    )
+    places = [chart_points(BOX)] * 3
+    followed = alignment_speed.the_one("m", [[other, right], [right], [right, other]], places)
+    assert followed == [right] * 3
 
 
 def test_a_picture_without_a_face_is_refused(
@@ -100,7 +110,7 @@ def test_a_picture_without_a_face_is_refused(
     monkeypatch.setattr(alignment_speed, "Detector", lambda model, threads: nothing)
     model = write_chart_model(tmp_path / "chart.safetensors")
     cv2.imwrite(str(tmp_path / "face.png"), picture())
-    with pytest.raises(SystemExit, match="error: chart: finds 0 faces in the picture; expected"):
+    with pytest.raises(SystemExit, match="error: chart: finds no face in the picture; choose"):
         alignment_speed.main(["--picture", str(tmp_path / "face.png"), "--model", str(model)])
 
 
