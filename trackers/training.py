@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import torch
@@ -11,7 +12,6 @@ from mmengine.registry import DATASETS, MODELS
 from torch import Tensor, nn
 
 from binvision.binary import BinaryConv2d, auxiliary_losses
-from binvision.binary.methods.rbcn import LearnedScale
 from binvision.errors import ConfigError
 from binvision.trackers.guidance import (
     Discriminators,
@@ -32,6 +32,7 @@ __all__ = ["GuidedSiamFCTraining", "SiamFCTraining", "pair_losses"]
 
 DATASETS.register_module(module=ObjectGroups)
 
+_OF_PARTS = re.compile(r"\.(activation|quantizer|scale)\.")  # what a method adds to a layer
 _GUIDANCE_WEIGHTS = {"feature": 0.5, "adversarial": 0.02}
 
 
@@ -168,15 +169,14 @@ class GuidedSiamFCTraining(BaseModel):
     def _start_from(self, guide: SiamFC) -> None:
         """Copy the guide's weights; scales of the method start from the copied kernels."""
         missing, unexpected = self.network.load_state_dict(guide.state_dict(), strict=False)
-        if unexpected or any(not name.endswith("rectification") for name in missing):
+        if unexpected or any(not _OF_PARTS.search(name) for name in missing):
             raise ConfigError(
                 "the teacher is not the float twin of this network: "
                 f"missing {missing[:3]}, unexpected {unexpected[:3]}; use the same backbone"
             )
         for layer in self.network.modules():
-            if isinstance(layer, BinaryConv2d) and isinstance(layer.scale, LearnedScale):
-                with torch.no_grad():
-                    layer.scale.start(layer.kernel())
+            if isinstance(layer, BinaryConv2d) and layer.scale is not None:
+                layer.scale.start(layer.kernel())
 
 
 def _as_pixels(views: Tensor) -> Tensor:

@@ -115,6 +115,9 @@ class Scale(nn.Module):
         """Return (O, 1, 1, 1), or (O, 1, KH, KW) where each tap has its own."""
         raise NotImplementedError
 
+    def start(self, kernel: Tensor) -> None:
+        """Start again from ``kernel``, as where weights are taken from another network."""
+
 
 ACTIVATIONS: Registry[ActivationQuantizer] = Registry("activation quantiser")
 WEIGHTS: Registry[WeightQuantizer] = Registry("weight quantiser")

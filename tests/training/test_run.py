@@ -129,6 +129,14 @@ def test_guided_training_starts_from_the_twin_and_leaves_it_alone(
         assert row[f"loss_{loss}"] > 0, loss
 
 
+def test_a_method_with_parameters_of_its_own_starts_from_the_twin(
+    twin: Path, photos: Path, tmp_path: Path
+) -> None:
+    last = train(request("tracking/rb_siamfc", tmp_path, photos, "abc", 2, teacher=twin))
+    content = torch.load(last, weights_only=True)["state_dict"]
+    assert any(name.endswith("activation.beta") for name in content)
+
+
 def test_trained_weights_export_to_the_same_network(
     twin: Path, photos: Path, tmp_path: Path
 ) -> None:
