@@ -6,6 +6,7 @@ custom_imports = dict(
         "binvision.detectors.validation",
         "binvision.training.optim",
         "binvision.training.hooks",
+        "binvision.training.latents",
         "binvision.training.methods",
         "binvision.training.resuming",
     ],

@@ -5,6 +5,7 @@ custom_imports = dict(
         "binvision.landmarks.training",
         "binvision.training.optim",
         "binvision.training.hooks",
+        "binvision.training.latents",
         "binvision.training.methods",
         "binvision.training.resuming",
     ],

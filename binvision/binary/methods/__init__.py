@@ -2,26 +2,32 @@
 
 from binvision.binary.methods import (
     abc,
+    bayes_binn,
     bireal,
     bnn,
     bnn_dl,
     bonn,
+    bop,
     pcnn,
     quantization_loss,
     rbcn,
     real,
+    relax,
     xnor,
 )
 
 __all__ = [
     "abc",
+    "bayes_binn",
     "bireal",
     "bnn",
     "bnn_dl",
     "bonn",
+    "bop",
     "pcnn",
     "quantization_loss",
     "rbcn",
     "real",
+    "relax",
     "xnor",
 ]
