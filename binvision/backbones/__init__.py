@@ -8,7 +8,9 @@ from typing import Any
 
 from torch import nn
 
+from binvision.backbones import dense, group, plain, react
 from binvision.backbones.alexnet import AlexNetBackbone
+from binvision.backbones.blocks import BLOCKS, register_block
 from binvision.backbones.hierarchical import HourglassBackbone
 from binvision.backbones.melius import MeliusBackbone
 from binvision.backbones.residual import ResidualBackbone
@@ -17,12 +19,18 @@ from binvision.errors import ConfigError
 
 __all__ = [
     "BACKBONES",
+    "BLOCKS",
     "AlexNetBackbone",
     "HourglassBackbone",
     "MeliusBackbone",
     "ResidualBackbone",
     "StagedBackbone",
     "build_backbone",
+    "dense",
+    "group",
+    "plain",
+    "react",
+    "register_block",
 ]
 
 BACKBONES: dict[str, Callable[..., nn.Module]] = {

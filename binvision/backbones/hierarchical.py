@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from binvision.backbones.blocks import register_block
 from binvision.backbones.staged import Stem
 from binvision.binary import BinaryConv2d, Spec
 from binvision.errors import ConfigError
@@ -102,6 +103,21 @@ POINT_BLOCKS: dict[str, Callable[[int, int, Spec], nn.Module]] = {
     "hierarchical": HierarchicalBlock,
     "bottleneck": BottleneckBlock,
 }
+
+
+@register_block("hierarchical", normalized=False)
+def _hierarchical(in_channels: int, out_channels: int, stride: int, method: Spec) -> nn.Module:
+    return _pooled(HierarchicalBlock(in_channels, out_channels, method), stride)
+
+
+@register_block("bottleneck", normalized=False)
+def _bottleneck(in_channels: int, out_channels: int, stride: int, method: Spec) -> nn.Module:
+    return _pooled(BottleneckBlock(in_channels, out_channels, method), stride)
+
+
+def _pooled(block: nn.Module, stride: int) -> nn.Module:
+    """Halve the map before a block as hourglasses do, with a maximum."""
+    return nn.Sequential(nn.MaxPool2d(2, 2, ceil_mode=True), block) if stride > 1 else block
 
 
 class Hourglass(nn.Module):

@@ -6,11 +6,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from binvision.backbones.blocks import register_block
 from binvision.binary import BinaryConv2d, QuantConv2d, Spec
 
 __all__ = ["ResidualBackbone", "ResidualBlock"]
 
 
+@register_block("bireal")
 class ResidualBlock(nn.Module):
     """One 1-bit 3x3 convolution with a real shortcut around it (Bi-Real Net, ECCV 2018, fig. 3).
 

@@ -100,7 +100,8 @@ class _Lowering:
     def lower(self) -> dict[torch.fx.Node, Any]:
         """Lower every node in order; returns what each one became.
 
-        A layer becomes a :class:`Value`, a parameter an array, a shape a :class:`Size`.
+        A layer becomes a :class:`Value`, a parameter or what is computed of parameters alone an
+        array, a shape a :class:`Size`.
         """
         for node in self._module.graph.nodes:
             self._current = node
@@ -109,8 +110,29 @@ class _Lowering:
             elif node.op == "get_attr":
                 self._values[node] = float64(operator.attrgetter(str(node.target))(self._module))
             elif node.op != "output":
-                self._values[node] = self._lower_node(node)
+                fixed = self._is_fixed(node)
+                self._values[node] = self._compute(node) if fixed else self._lower_node(node)
         return self._values
+
+    def _is_fixed(self, node: torch.fx.Node) -> bool:
+        """Whether a function reads parameters alone, so that its result is one more constant."""
+        read = [self._values[each] for each in node.all_input_nodes]
+        return (
+            node.op != "call_module"
+            and bool(read)
+            and all(isinstance(value, np.ndarray) for value in read)
+        )
+
+    def _compute(self, node: torch.fx.Node) -> np.ndarray:
+        args, kwargs = torch.fx.map_arg(
+            (node.args, node.kwargs), lambda each: torch.from_numpy(self._values[each])
+        )
+        if node.op == "call_method":
+            result = getattr(args[0], str(node.target))(*args[1:], **kwargs)
+        else:
+            assert callable(node.target)
+            result = node.target(*args, **kwargs)
+        return float64(result)
 
     def emit(
         self,

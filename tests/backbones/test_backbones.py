@@ -124,7 +124,8 @@ def test_a_stage_of_no_blocks_is_the_stem() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"block": "resnet"}, "unknown block 'resnet'; valid: bireal, react"),
+        ({"block": "resnet"}, "unknown block 'resnet'; valid: .*bireal"),
+        ({"block": {"type": "bireal", "branches": 3}}, "block 'bireal': .*branches"),
         ({"channels": (64, 128), "blocks": (1, 1, 1)}, "give a count for each stage"),
         ({"channels": (64, 128), "blocks": (1, 0)}, "at least one block after the first"),
         ({"channels": (64, 192), "blocks": (1, 1)}, "from 64 to 192: only x1 or x2"),

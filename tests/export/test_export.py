@@ -214,6 +214,30 @@ def test_response_of_a_tracker(method: str) -> None:
     assert_close(ours, theirs, 1e-4)
 
 
+class Gated(nn.Module):
+    """Constants that are computed of parameters alone, by functions, methods and items."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = QuantConv2d(3, 8, 3)
+        self.gate = nn.Parameter(torch.tensor([0.3, -1.2]))
+        self.gain = nn.Parameter(torch.linspace(0.5, 2, 8).view(-1, 1, 1))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.stem(x)
+        gate = self.gate.sigmoid()
+        return (x * gate[0] + torch.exp(self.gain)) * (1 - gate[1])
+
+
+def test_what_is_computed_of_parameters_alone_is_a_constant() -> None:
+    network = randomize(Gated(), 0)
+    images = random_images(1, (9, 7), 0)
+    _, theirs = outputs_of_layers(network, images)
+    model = exported(network)
+    assert_close(evaluate(model, images)["features"], theirs, 1e-6)
+    assert [step.op for step in model.steps] == ["conv"]
+
+
 def test_training_mode_does_not_matter() -> None:
     network = randomize(Plain(), 0)
     before = exported(network).tensors
