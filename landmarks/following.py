@@ -3,6 +3,10 @@
 The detector runs where nobody is followed, where somebody was just lost, and every few frames to
 find who is new. Somebody is lost when the points' mean confidence falls below the presence
 threshold. Who is found where somebody was lost is taken for that one and has the old identity.
+
+A crop that lies wrongly finds wrong points, and from them the next crop, wrong again; a mean
+confidence that is not high tells. So who is in doubt is also looked for in the box in which the
+detector sees him, and followed from there where that gives surer points.
 """
 
 from __future__ import annotations
@@ -18,24 +22,28 @@ from numpy.typing import NDArray
 from binvision.errors import UsageError
 from binvision.landmarks.crop import box_of
 from binvision.landmarks.estimator import PointEstimator, Points
+from binvision.landmarks.same_subject import (
+    LEAST_SIDE,
+    box_array,
+    covers,
+    has_moved,
+    is_possible,
+)
 from binvision.landmarks.smoothing import OneEuroFilter
 from binvision.landmarks.timings import RestOfTime, SubjectTimings
 from binvision.media.boxes import BoxXYWH
 from binvision.media.images import check_frame
-from binvision.trackers.association import covered_parts, pair_overlaps, surest_pairs
+from binvision.trackers.association import pair_overlaps, surest_pairs
 
 if TYPE_CHECKING:
     from binvision.trackers.multi import ObjectDetector
 
 __all__ = ["Follower"]
 
-_SAME = 0.6  # share of the smaller of two boxes that both cover: taken for one subject
 _AGAIN = 0.2  # least overlap of a new box with where somebody was lost
 _KEEP_LOST = 150  # frames for which who was lost keeps the identity
-_SEARCH = 5  # frames from one detection to the next while somebody is lost
-_LEAST_SIDE = 8.0  # of a box of points that are followed, pixels
-_MOST_GROWTH = 2.0  # between the sizes of a subject in two frames
-_REST = 0.04  # of a box's size, by which points may move it before the crop moves
+_SEARCH = 5  # frames from one detection to the next while somebody is lost or in doubt
+_DOUBT = 0.5  # of the way from the presence threshold to 1: in doubt below
 
 
 @dataclass(eq=False)
@@ -128,7 +136,7 @@ class Follower:
                 if self._most is not None and len(found) >= self._most:
                     break
                 points = self._estimator(picture, box)
-                if self._is_there(points) and not _covers(map(_box, found), _box(points)):
+                if self._is_there(points) and not covers(map(_box, found), _box(points)):
                     found.append(points)
             return found
 
@@ -168,9 +176,9 @@ class Follower:
         for item in self._followed:  # the eldest first
             found = self._estimator(frame, item.box)
             box = _box(found)
-            if _covers((other.box for other in kept), box):
+            if covers((other.box for other in kept), box):
                 continue  # two boxes on one subject: the younger one goes
-            if self._is_there(found) and _is_possible(item.box, box, frame.shape[:2]):
+            if self._is_there(found) and is_possible(item.box, box, frame.shape[:2]):
                 self._show(item, found, box)
                 kept.append(item)
             else:
@@ -181,36 +189,38 @@ class Follower:
     def _show(self, item: _Followed, found: Points, box: BoxXYWH) -> None:
         """Take over the points of this frame, and where the next crop lies."""
         # A crop that rests shows a face at rest in the same pixels, and so the same points.
-        if _has_moved(item.box, box):
+        if has_moved(item.box, box):
             item.box = box
         smooth = item.smooth(found.points, max(box[2:])) if self._is_smooth else found.points
         item.shown = Points(smooth, found.confidences)
 
     def _detection_is_due(self, lost_one: bool) -> bool:
-        if self._detector is None and self._are_named:
+        if self._detector is None and (self._are_named or self._followed):
             return False
-        if self._most is not None and len(self._followed) >= self._most:
+        in_doubt = any(map(self._is_in_doubt, self._followed))
+        if self._most is not None and len(self._followed) >= self._most and not in_doubt:
             return False
-        every = min(self._every, _SEARCH) if self._lost else self._every
+        every = min(self._every, _SEARCH) if self._lost or in_doubt else self._every
         return not self._followed or lost_one or self._since_detection >= every
 
     def _take_new(
         self, frame: NDArray[np.uint8], boxes: Iterable[Sequence[float]], most: int | None
     ) -> None:
-        """Look in boxes for subjects that are not followed."""
+        """Look in boxes for subjects that are not followed, or in doubt."""
         new: list[tuple[Points, BoxXYWH]] = []
         for box in boxes:
-            if most is not None and len(self._followed) + len(new) >= most:
-                break
             held = [item.box for item in self._followed] + [other for _, other in new]
-            if _covers(held, box):
+            if covers(held, box):
+                self._look_again(frame, box)
+                continue
+            if most is not None and len(self._followed) + len(new) >= most:
                 continue
             found = self._estimator(frame, box)
             tight = _box(found)
             if (
                 self._is_there(found)
-                and _is_possible(tight, tight, frame.shape[:2])
-                and not _covers(held, tight)
+                and is_possible(tight, tight, frame.shape[:2])
+                and not covers(held, tight)
             ):
                 new.append((found, tight))
         for (found, box), identity in zip(new, self._identities_of(new), strict=True):
@@ -219,13 +229,30 @@ class Follower:
             self._followed.append(item)
         self._followed.sort(key=lambda item: item.identity)
 
+    def _look_again(self, frame: NDArray[np.uint8], box: Sequence[float]) -> None:
+        """Put who is followed in this box right, if he alone is, and in doubt."""
+        same = [item for item in self._followed if covers([item.box], box)]
+        if len(same) != 1 or not self._is_in_doubt(same[0]):
+            return
+        (item,) = same
+        found = self._estimator(frame, box)
+        tight = _box(found)
+        others = [other.box for other in self._followed if other is not item]
+        if (
+            found.score > item.shown.score
+            and is_possible(tight, tight, frame.shape[:2])
+            and not covers(others, tight)
+        ):
+            item.box, item.smooth = tight, OneEuroFilter()
+            self._show(item, found, tight)
+
     def _identities_of(self, new: Sequence[tuple[Points, BoxXYWH]]) -> list[int]:
         """Old identities for who is found where somebody was lost, new ones for the others."""
         if not new:
             return []
         lost = list(self._lost)
         weights = pair_overlaps(
-            _array([box for _, box in new]), _array([self._lost[one].box for one in lost])
+            box_array([box for _, box in new]), box_array([self._lost[one].box for one in lost])
         )
         weights[weights < _AGAIN] = -np.inf
         again = {row: lost[column] for row, column in surest_pairs(weights)}
@@ -245,47 +272,26 @@ class Follower:
         found = self._detector(picture)
         self.timings.detect += perf_counter() - started
         self.timings.detections += 1
-        boxes = [box for box in found.boxes.tolist() if max(box[2:]) >= _LEAST_SIDE]
+        boxes = [box for box in found.boxes.tolist() if max(box[2:]) >= LEAST_SIDE]
         return [self._estimator.box_in(box) for box in boxes]
 
     def _whole(self, picture: NDArray[np.uint8]) -> list[BoxXYWH]:
         """Box of the one subject that fills the picture, from its points in all of the picture."""
         height, width = picture.shape[:2]
         side = max(height, width) / self._estimator.settings.crop
-        if side < _LEAST_SIDE:
+        if side < LEAST_SIDE:
             return []
         whole = ((width - 1 - side) / 2, (height - 1 - side) / 2, side, side)
         box = _box(self._estimator(picture, whole))
-        return [box] if max(box[2:]) >= _LEAST_SIDE else []
+        return [box] if max(box[2:]) >= LEAST_SIDE else []
 
     def _is_there(self, found: Points) -> bool:
         return found.score >= self._estimator.settings.presence_threshold
 
+    def _is_in_doubt(self, item: _Followed) -> bool:
+        least = self._estimator.settings.presence_threshold
+        return item.shown.score < least + _DOUBT * (1 - least)
+
 
 def _box(found: Points) -> BoxXYWH:
     return box_of(found.points)
-
-
-def _array(boxes: Sequence[Sequence[float]]) -> NDArray[np.float64]:
-    return np.array(boxes, np.float64).reshape(-1, 4)
-
-
-def _covers(boxes: Iterable[BoxXYWH], box: Sequence[float]) -> bool:
-    """Whether one of the boxes and this one are the same subject's."""
-    held = _array(list(boxes))
-    return bool(len(held)) and bool((covered_parts(_array([box]), held) > _SAME).any())
-
-
-def _is_possible(last: BoxXYWH, box: BoxXYWH, size_hw: tuple[int, int]) -> bool:
-    """Whether a box may be that of a subject with this last box: in the frame, of like size."""
-    x, y, w, h = box
-    inside = 0 <= x + w / 2 < size_hw[1] and 0 <= y + h / 2 < size_hw[0]
-    growth = max(w, h) / max(last[2:])
-    return inside and max(w, h) >= _LEAST_SIDE and 1 / _MOST_GROWTH <= growth <= _MOST_GROWTH
-
-
-def _has_moved(last: BoxXYWH, box: BoxXYWH) -> bool:
-    (x, y, w, h), (last_x, last_y, last_w, last_h) = box, last
-    size = max(last_w, last_h)
-    across, down = x + w / 2 - last_x - last_w / 2, y + h / 2 - last_y - last_h / 2
-    return max(abs(across), abs(down), abs(max(w, h) - size)) > _REST * size
