@@ -229,7 +229,7 @@ def _face29() -> Scheme:
 
 
 def _face34() -> Scheme:
-    """AFLW-PIFA (Jourabloo & Liu, CVPR 2016), whose files number the points only."""
+    """AFLW-PIFA (Jourabloo & Liu, ICCV 2015), whose files number the points only."""
     points = tuple(f"point_{number}" for number in range(1, 35))
     return Scheme("face34", "face", points, {}, (), ())
 

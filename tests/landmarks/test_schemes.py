@@ -12,6 +12,7 @@ import pytest
 
 from binvision.errors import UsageError
 from binvision.landmarks import SCHEMES, Scheme, find_scheme
+from binvision.landmarks.annotations import read_point_set
 
 DATA = os.environ.get("BINVISION_DATA")
 COUNTS = {
@@ -81,6 +82,30 @@ def test_every_point_of_68_is_in_one_part_and_on_a_line() -> None:
         side = name.partition("_")[0]
         if side in ("left", "right"):
             assert all(scheme.points[index].startswith(side) for index in indices)
+
+
+@pytest.mark.parametrize("name", ["300w", "300wlp", "aflw", "cofw", "wflw"])
+def test_points_of_real_faces_are_where_their_names_say(name: str) -> None:
+    """Two to four faces of each set, whose annotations come from the set's own files."""
+    if not DATA:
+        pytest.skip("BINVISION_DATA does not name the folder of data")
+    folder = Path(DATA) / "formats" / name
+    data = read_point_set(folder / f"test_{name}.json", folder)
+    assert len(data.pictures) >= 2
+    names = data.scheme.points
+    for picture in data.pictures:
+        for index, image in enumerate(data.scheme.mirror):
+            if names[index].startswith("right"):  # the picture's left
+                assert picture.points[index, 0] < picture.points[image, 0], names[index]
+        heights = [
+            np.mean(
+                [y for point, (_, y) in zip(names, picture.points, strict=True) if what in point]
+            )
+            for what in ("brow", "eye_", "nos", "mouth", "chin")
+        ]
+        assert heights == sorted(heights)
+        height, width = picture.read().shape[:2]
+        assert (picture.points > 0).all() and (picture.points < (width, height)).all()
 
 
 def test_joints_are_in_the_order_of_coco_and_lsp() -> None:
