@@ -10,7 +10,7 @@ from binvision.backbones.blocks import BLOCKS
 from binvision.binary import QuantConv2d, Spec
 from binvision.errors import ConfigError
 
-__all__ = ["StagedBackbone", "Stem"]
+__all__ = ["FineStem", "StagedBackbone", "Stem"]
 
 
 class Stem(nn.Module):
@@ -35,14 +35,32 @@ class Stem(nn.Module):
         return self.act2(self.norm2(self.conv2(x)))
 
 
+class FineStem(nn.Module):
+    """One 8-bit 3x3 convolution on the pixels, at their own resolution: for small pictures.
+
+    Args:
+        out_channels: Output channels.
+    """
+
+    def __init__(self, out_channels: int) -> None:
+        super().__init__()
+        self.conv, self.norm = QuantConv2d(3, out_channels, 3, 1, 1), nn.BatchNorm2d(out_channels)
+        self.act = nn.PReLU(out_channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map pixels (N, 3, H, W) in 0..255 to (N, out_channels, H, W)."""
+        return self.act(self.norm(self.conv(x)))
+
+
 class StagedBackbone(nn.Module):
-    """A real stem at stride 4, then stages of 1-bit blocks at strides 4, 8, 16, ...
+    """A real stem, then stages of 1-bit blocks, each at twice the stride of the one before.
 
     Args:
         method: Binarisation method of the blocks; ``fp`` gives the float twin.
         block: A key of :data:`~binvision.backbones.BLOCKS`, or such a block with options, as
             ``dict(type="group", branches=3)``.
-        stem_channels: Channels after the first convolution of the stem.
+        stem_stride: 4 (:class:`Stem`), or 1 (:class:`FineStem`) for pictures of some 32 pixels.
+        stem_channels: Channels after the first convolution of the stem of stride 4.
         channels: Channels of each stage: those of the stage before, or twice that.
         blocks: Blocks of each stage. The first stage may have none; its output is then the stem's.
 
@@ -55,15 +73,20 @@ class StagedBackbone(nn.Module):
         method: Spec,
         *,
         block: Spec = "bireal",
+        stem_stride: int = 4,
         stem_channels: int = 16,
         channels: Sequence[int] = (64, 128, 256, 256),
         blocks: Sequence[int] = (0, 2, 2, 2),
     ) -> None:
         super().__init__()
         _check(channels, blocks)
-        self.strides = tuple(4 * 2**index for index in range(len(channels)))
+        if stem_stride not in (1, 4):
+            raise ConfigError(f"stem_stride={stem_stride}: there are stems of stride 1 and 4")
+        self.strides = tuple(stem_stride * 2**index for index in range(len(channels)))
         self.out_channels = tuple(channels)
-        self.stem = Stem(stem_channels, channels[0])
+        self.stem: nn.Module = (
+            FineStem(channels[0]) if stem_stride == 1 else Stem(stem_channels, channels[0])
+        )
         self.stages = nn.ModuleList()
         for index, (width, count) in enumerate(zip(channels, blocks, strict=True)):
             before, stride = channels[max(index - 1, 0)], 2 if index else 1

@@ -72,7 +72,10 @@ def export(
         ),
     ] = None,
     data: Annotated[
-        Path | None, typer.Option(help="Pose: COCO keypoint annotations for the same.")
+        Path | None,
+        typer.Option(
+            help="For the same: pose, COCO keypoint annotations; classification, the archive."
+        ),
     ] = None,
 ) -> None:
     """Write a trained network as a packed model, 1-bit where the network is.
@@ -106,6 +109,8 @@ def pack(
     Raises:
         BinvisionError: The checkpoint or the pictures cannot be used.
     """
+    from binvision.classifiers import exporting as classifiers
+    from binvision.classifiers.settings import TASK as CLASSIFICATION
     from binvision.detectors import exporting as detectors
     from binvision.detectors.settings import TASK as DETECTION
     from binvision.landmarks import exporting as landmarks
@@ -125,6 +130,11 @@ def pack(
         pictures.check("a detector", "images")
         paths = detectors.pictures_in(pictures.images) if pictures.images else []
         return detectors.pack_checkpoint(checkpoint, name=name, accuracy=accuracy, pictures=paths)
+    if task == CLASSIFICATION:
+        pictures.check("a classifier", "data")
+        return classifiers.pack_checkpoint(
+            checkpoint, name=name, accuracy=accuracy, data=pictures.data
+        )
     pictures.check("a tracker", "photos")
     packed, network = trackers.pack_checkpoint(
         checkpoint, name=name, accuracy=accuracy, photos=pictures.photos

@@ -18,11 +18,17 @@ def train(
     config: Annotated[
         str, typer.Argument(help="A configuration file, or the name of a shipped one.")
     ],
+    method: Annotated[
+        str | None,
+        typer.Option(
+            help="Binarisation method in place of the configuration's own, with what belongs to it."
+        ),
+    ] = None,
     data: Annotated[
         Path | None,
         typer.Option(
             help="Detection: COCO JSON, or folder of Pascal VOC XML or YOLO txt. Pose: COCO "
-            "keypoint JSON."
+            "keypoint JSON. Classification: archive of labelled pictures (.npz)."
         ),
     ] = None,
     images: Annotated[Path | None, typer.Option(help="Folder of the pictures of --data.")] = None,
@@ -49,7 +55,8 @@ def train(
         typer.Option(help="Folder of sequences in the GOT-10k layout. Repeatable."),
     ] = None,
     work_dir: Annotated[
-        Path | None, typer.Option(help="Checkpoints and logs [default: work_dirs/NAME].")
+        Path | None,
+        typer.Option(help="Checkpoints and logs [default: work_dirs/NAME, or NAME_METHOD]."),
     ] = None,
     teacher: Annotated[
         Path | None, typer.Option(help="Checkpoint of the float twin that guides the training.")
@@ -92,11 +99,12 @@ def train(
     if export is not None:
         _check_export(export, config, data, tuple(faces or ()))
 
-    name = find_config(config).stem
+    name = find_config(config).stem + (f"_{method}" if method else "")
     last = run_training(
         TrainingRequest(
             config=config,
             work_dir=work_dir or Path("work_dirs") / name,
+            method=method,
             data=data,
             images=images,
             val_data=val_data,

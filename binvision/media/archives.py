@@ -24,7 +24,12 @@ _DAMAGED = (
 
 
 def read_archive(
-    path: str | Path, kind: str, required: Sequence[str] = (), optional: Sequence[str] = ()
+    path: str | Path,
+    kind: str,
+    required: Sequence[str] = (),
+    optional: Sequence[str] = (),
+    *,
+    prefix: str = "",
 ) -> tuple[list[Image], dict[str, NDArray[Any]]]:
     """Read an archive with the arrays ``jpeg`` (bytes of all pictures) and ``offsets`` (N + 1).
 
@@ -33,6 +38,7 @@ def read_archive(
         kind: What errors call it.
         required: Further arrays that it must have.
         optional: Further arrays that it may have.
+        prefix: What the names of ``jpeg`` and ``offsets`` begin with.
 
     Returns:
         The encoded pictures, at least one, and the further arrays by name.
@@ -40,7 +46,7 @@ def read_archive(
     Raises:
         DataError: The file is missing or damaged, or lacks an array.
     """
-    names = ("jpeg", "offsets", *required)
+    names = (f"{prefix}jpeg", f"{prefix}offsets", *required)
     try:
         with Path(path).open("rb") as file, np.load(file) as content:
             arrays = {name: content[name] for name in names}
@@ -48,21 +54,21 @@ def read_archive(
     except _DAMAGED as error:
         listed = f"{', '.join(map(repr, names[:-1]))} and {names[-1]!r}"
         raise DataError(f"{path}: not a {kind} with arrays {listed} ({error})") from error
-    code, offsets = arrays.pop("jpeg"), arrays.pop("offsets")
+    code, offsets = arrays.pop(names[0]), arrays.pop(names[1])
     is_kind = code.dtype == np.uint8 and offsets.dtype.kind in "iu"
     if not is_kind or not code.ndim == offsets.ndim == 1:
         raise DataError(
-            f"{path}: 'jpeg' {code.shape} of {code.dtype} and 'offsets' {offsets.shape} of "
-            f"{offsets.dtype}; expected a row of uint8 and a row of integers"
+            f"{path}: {names[0]!r} {code.shape} of {code.dtype} and {names[1]!r} {offsets.shape} "
+            f"of {offsets.dtype}; expected a row of uint8 and a row of integers"
         )
     if len(offsets) < 2 or offsets[0] < 0 or offsets[-1] > len(code):
         raise DataError(
-            f"{path}: 'offsets' do not lead into the {code.size} bytes of 'jpeg'; "
+            f"{path}: {names[1]!r} do not lead into the {code.size} bytes of {names[0]!r}; "
             f"expected the begin of each picture and the end of the last"
         )
     if (offsets[1:] <= offsets[:-1]).any():
         first = int(np.flatnonzero(offsets[1:] <= offsets[:-1])[0])
-        raise DataError(f"{path}: picture {first} has no bytes; 'offsets' must rise")
+        raise DataError(f"{path}: picture {first} has no bytes; {names[1]!r} must rise")
     return [code[start:end] for start, end in zip(offsets, offsets[1:], strict=False)], arrays
 
 

@@ -21,9 +21,10 @@ from mmengine.runner import Runner, find_latest_checkpoint
 from rich.console import Console
 
 import binvision
+from binvision.binary import find_method
 from binvision.detectors.annotations import DetectionSet
 from binvision.errors import ConfigError, DataError
-from binvision.training import detection, landmarks
+from binvision.training import classification, detection, landmarks
 from binvision.training.starting import take_weights
 
 __all__ = ["TrainingRequest", "find_config", "prepare_config", "train"]
@@ -38,8 +39,10 @@ class TrainingRequest:
 
     Attributes:
         config: Path of a configuration, or its name such as ``tracking/rb_siamfc``.
+        method: Binarisation method in place of the configuration's own.
         work_dir: Folder for checkpoints and logs.
-        data: Annotations of a detection set, or of a keypoint set.
+        data: Annotations of a detection set or of a keypoint set, or an archive of labelled
+            pictures.
         images: Folder of its pictures.
         val_data: Annotations of another set, to measure on during the training.
         val_images: Folder of its pictures.
@@ -57,6 +60,7 @@ class TrainingRequest:
 
     config: str
     work_dir: Path
+    method: str | None = None
     data: Path | None = None
     images: Path | None = None
     val_data: Path | None = None
@@ -152,6 +156,8 @@ def _prepare(request: TrainingRequest) -> tuple[Config, DetectionSet | None]:
     config = Config.fromfile(find_config(request.config))
     config.work_dir = str(request.work_dir)
     config.resume = request.resume
+    if request.method is not None:
+        _set_method(config, request.method)
     config.setdefault("log_level", "ERROR")  # mmengine warns of what its own code makes it do
     dataset = config.train_dataloader.dataset
     for key in ("data", "images", "photos", "sequences", "faces"):
@@ -187,10 +193,19 @@ def _prepare(request: TrainingRequest) -> tuple[Config, DetectionSet | None]:
             found = detection.settle(config)
         case "PointCrops":
             landmarks.settle(config)
+        case "NumberedPictures":
+            classification.settle(config)
     # Items are told apart by their number, so that several processes need more of them.
     dataset[_length_key(dataset)] *= _processes()
     config.record = _record(config)
     return config, found
+
+
+def _set_method(config: Config, name: str) -> None:
+    """Binarise by another method, with the changes that belong to it."""
+    method = find_method(name)
+    config.model.network.backbone.method = name
+    config.merge_from_dict(dict(method.config))
 
 
 def _existing(path: Path) -> Path:
@@ -230,7 +245,7 @@ def _record(config: Config) -> dict[str, Any]:
     processes = _processes()
     items = config.train_cfg.max_iters * batch * processes
     if "data" in dataset:
-        paths = (dataset.data, *dataset.faces, *dataset.get("photos", ()))
+        paths = (dataset.data, *dataset.get("faces", ()), *dataset.get("photos", ()))
         names = ["/".join(Path(path).parts[-2:]) for path in paths if path]
         return {"data": names, "batch": batch * processes, "pictures": items}
     return {

@@ -9,7 +9,7 @@ __all__ = ["ROOT", "ROOMS", "module_names", "source_files"]
 ROOT = Path(__file__).resolve().parents[2]
 
 # Folders at the root that are subpackages through a relative link below binvision/.
-ROOMS = ("configs", "detectors", "kernels", "landmarks", "trackers")
+ROOMS = ("classifiers", "configs", "detectors", "kernels", "landmarks", "trackers")
 
 
 def source_files(package: str) -> list[Path]:
