@@ -2,11 +2,12 @@
 
 from binvision.binary import methods
 from binvision.binary.activations import RPReLU
-from binvision.binary.conv import BinaryConv2d
+from binvision.binary.conv import BinaryConv2d, BinaryLinear
 from binvision.binary.eight_bit import EightBitConv2d
 from binvision.binary.estimators import ESTIMATORS, sign, sign_clip, sign_polynomial
 from binvision.binary.losses import auxiliary_losses
 from binvision.binary.method import METHODS, Method, find_method, register_method
+from binvision.binary.norms import ShiftBatchNorm2d
 from binvision.binary.parts import (
     ACTIVATIONS,
     LOSSES,
@@ -29,11 +30,13 @@ __all__ = [
     "WEIGHTS",
     "ActivationQuantizer",
     "BinaryConv2d",
+    "BinaryLinear",
     "EightBitConv2d",
     "Method",
     "QuantConv2d",
     "RPReLU",
     "Scale",
+    "ShiftBatchNorm2d",
     "Spec",
     "WeightQuantizer",
     "auxiliary_losses",

@@ -13,7 +13,7 @@ from binvision.binary.parts import ACTIVATIONS, LOSSES, SCALES, WEIGHTS
 from binvision.binary.registry import Spec
 from binvision.errors import ConfigError, ExportError
 
-__all__ = ["BinaryConv2d"]
+__all__ = ["BinaryConv2d", "BinaryLinear"]
 
 _MOST = 16  # bases and planes that a packed file may hold
 
@@ -87,7 +87,11 @@ class BinaryConv2d(nn.Module):
             raise ConfigError(f"pad_value {pad_value} with several planes: their padding is zero")
         latent = shape if self.quantizer is None else self.quantizer.latent_shape
         self.weight = nn.Parameter(torch.empty(latent))
-        nn.init.kaiming_normal_(self.weight, mode="fan_in", nonlinearity="relu")
+        if self.quantizer is None:
+            nn.init.kaiming_normal_(self.weight, mode="fan_in", nonlinearity="relu")
+        else:
+            with torch.no_grad():
+                self.quantizer.start(self.weight)
         self.shift = nn.Parameter(torch.zeros(in_channels))
         with torch.no_grad():
             self.scale = SCALES.build(parts.scale, self.kernel()) if parts.scale else None
@@ -104,8 +108,11 @@ class BinaryConv2d(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Convolve ``x`` (N, C, H, W); returns (N, O, H', W') in the dtype of ``x``."""
         if self.is_binary and not self.training:
-            return self._exact(x)
-        y = self._convolve(self.binarize_activation(x), self.binarize_weight())
+            y = self._exact(x)
+        else:
+            y = self._convolve(self.binarize_activation(x), self.binarize_weight())
+        if self.scale is not None and self.scale.varies:
+            y = y * self.scale.positions(self._shifted(x), y, self)
         if self.training and self.method.losses:
             self.last_input, self.last_output = x, y
         return y
@@ -138,8 +145,11 @@ class BinaryConv2d(nn.Module):
 
     def binarize_activation(self, x: Tensor) -> Tensor:
         """Shift ``x`` and quantise it; a method of real activations only shifts."""
-        x = x + self.shift.view(-1, 1, 1).to(x.dtype)
+        x = self._shifted(x)
         return x if self.activation is None else self.activation(x)
+
+    def _shifted(self, x: Tensor) -> Tensor:
+        return x + self.shift.view(-1, 1, 1).to(x.dtype)
 
     def kernel(self) -> Tensor:
         """Return the real kernel (O, C / groups, KH, KW) behind the binary one."""
@@ -195,6 +205,7 @@ class BinaryConv2d(nn.Module):
                 f"method {self.method.name!r} keeps this layer real, so it has no 1-bit form; "
                 f"export it as a real convolution or train with a binary method"
             )
+        self.refuse_varying_scale()
         thresholds, coefficients = self._planes()
         signs, factors = self._bases()
         for name, count in (("planes", len(thresholds)), ("bases", len(signs))):
@@ -208,12 +219,45 @@ class BinaryConv2d(nn.Module):
             "scale": scale.flatten() if scale.shape[:3] == (1, 1, 1) else scale,
         }
 
+    def refuse_varying_scale(self) -> None:
+        """Refuse to pack a layer whose scale differs from position to position.
+
+        Raises:
+            ExportError: It does.
+        """
+        if self.scale is not None and self.scale.varies:
+            raise ExportError(
+                f"method {self.method.name!r} scales each position of the output, which has no "
+                f"packed form: train with a scale of output channels, as in method 'xnor'"
+            )
+
     def extra_repr(self) -> str:
         """Return the line that ``print(model)`` shows for this layer."""
         return (
             f"{self.in_channels}, {self.out_channels}, {self.kernel_size}, stride={self.stride}, "
             f"padding={self.padding}, groups={self.groups}, method={self.method.name}"
         )
+
+
+class BinaryLinear(BinaryConv2d):
+    """A fully connected layer of 1-bit weights on 1-bit inputs: a 1x1 convolution of one pixel.
+
+    Args:
+        in_features: Inputs C.
+        out_features: Outputs O.
+        method: A key of :data:`binvision.binary.METHODS`, or such a preset with changes.
+    """
+
+    def __init__(self, in_features: int, out_features: int, *, method: Spec = "xnor") -> None:
+        super().__init__(in_features, out_features, 1, method=method)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``x`` (N, C) to (N, O)."""
+        return super().forward(x[:, :, None, None]).flatten(1)
+
+    def extra_repr(self) -> str:
+        """Return the line that ``print(model)`` shows for this layer."""
+        return f"{self.in_channels}, {self.out_channels}, method={self.method.name}"
 
 
 def _taps(weight: Tensor) -> list[Tensor]:

@@ -21,7 +21,7 @@ from binvision.binary.estimators import ESTIMATORS, Estimator, sign
 from binvision.binary.registry import Registry
 
 if TYPE_CHECKING:
-    pass
+    from binvision.binary.conv import BinaryConv2d
 
 __all__ = [
     "ACTIVATIONS",
@@ -74,13 +74,19 @@ class WeightQuantizer(nn.Module):
     Attributes:
         latent_shape: Shape of the latent weights; ``shape``, unless a part says otherwise.
         is_binary: Whether the result is such a sum; False where it stays real, as with shifts.
+        is_random: Whether training draws the result; its mean is then what evaluation uses.
     """
 
     is_binary = True
+    is_random = False
 
     def __init__(self, shape: tuple[int, ...]) -> None:
         super().__init__()
         self.latent_shape = shape
+
+    def start(self, latent: Tensor) -> None:
+        """Fill the new latent weights in place: by He's normal distribution of the fan-in."""
+        nn.init.kaiming_normal_(latent, mode="fan_in", nonlinearity="relu")
 
     def expand(self, latent: Tensor) -> Tensor:
         """Return the real kernel (O, C / groups, KH, KW) that the latent weights stand for."""
@@ -106,13 +112,31 @@ class Scale(nn.Module):
 
     Args:
         kernel: The first real kernel, (O, C / groups, KH, KW).
+
+    Attributes:
+        varies: Whether :meth:`positions` multiplies the output too, which has no packed form.
     """
+
+    varies = False
 
     def __init__(self, kernel: Tensor) -> None:
         super().__init__()
 
     def forward(self, kernel: Tensor) -> Tensor:
         """Return (O, 1, 1, 1), or (O, 1, KH, KW) where each tap has its own."""
+        raise NotImplementedError
+
+    def positions(self, x: Tensor, y: Tensor, layer: BinaryConv2d) -> Tensor:
+        """Return a factor for each position of the output.
+
+        Args:
+            x: What the layer quantises, (N, C, H, W), its learned shift already added.
+            y: The output without the factor, (N, O, H', W').
+            layer: The layer.
+
+        Returns:
+            The factor, in a shape that ``y`` can be multiplied with.
+        """
         raise NotImplementedError
 
     def start(self, kernel: Tensor) -> None:

@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from binvision.binary import BinaryConv2d, EightBitConv2d, QuantConv2d
+from binvision.binary import BinaryConv2d, BinaryLinear, EightBitConv2d, QuantConv2d
 from binvision.errors import ExportError
 from binvision.export.emitter import Emitter, array, float64, pair
 from binvision.export.graph import Value
 
-__all__ = ["binary_conv", "conv2d", "eight_bit_conv", "linear", "quant_conv"]
+__all__ = ["binary_conv", "binary_linear", "conv2d", "eight_bit_conv", "linear", "quant_conv"]
 
 
 def quant_conv(emitter: Emitter, layer: QuantConv2d, x: Value) -> Value:
@@ -54,11 +54,19 @@ def binary_conv(emitter: Emitter, layer: BinaryConv2d, x: Value) -> Value:
     return emitter.emit("binary_conv", [x], layer.out_channels, attrs, constants)
 
 
+def binary_linear(emitter: Emitter, layer: BinaryLinear, x: Value) -> Value:
+    """A 1-bit fully connected layer, on one pixel."""
+    if not x.single:
+        raise ExportError("reads more than one pixel; expected AdaptiveAvgPool2d(1) before it")
+    return replace(binary_conv(emitter, layer, x), single=True)
+
+
 def _real_binary_conv(emitter: Emitter, layer: BinaryConv2d, x: Value) -> Value:
     """Lower a layer of real activations: a real convolution of the shifted input.
 
     Its weights are a byte each where they are +-1, and floats where they are not.
     """
+    layer.refuse_varying_scale()
     if layer.pad_value:
         raise ExportError(f"pad_value {layer.pad_value} of a real convolution has no packed form")
     shift = float64(layer.shift)

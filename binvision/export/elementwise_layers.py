@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from binvision.binary import RPReLU
+from binvision.binary import RPReLU, ShiftBatchNorm2d
 from binvision.errors import ExportError
 from binvision.export.emitter import Emitter, float64
 from binvision.export.graph import Value
@@ -28,6 +28,7 @@ __all__ = [
     "relu",
     "relu6",
     "rprelu",
+    "shift_batch_norm",
     "sub",
 ]
 
@@ -45,6 +46,12 @@ def batch_norm(emitter: Emitter, layer: nn.BatchNorm1d | nn.BatchNorm2d, x: Valu
     bias = -float64(layer.running_mean) * scale
     if layer.bias is not None:
         bias = bias + float64(layer.bias)
+    return emitter.emit("affine", [x], x.channels, constants={"scale": scale, "bias": bias})
+
+
+def shift_batch_norm(emitter: Emitter, layer: ShiftBatchNorm2d, x: Value) -> Value:
+    """A batch norm whose factors are powers of two, as one scale and one bias."""
+    scale, bias = (float64(constant) for constant in layer.folded())
     return emitter.emit("affine", [x], x.channels, constants={"scale": scale, "bias": bias})
 
 

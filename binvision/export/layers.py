@@ -14,7 +14,14 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from binvision.binary import BinaryConv2d, EightBitConv2d, QuantConv2d, RPReLU
+from binvision.binary import (
+    BinaryConv2d,
+    BinaryLinear,
+    EightBitConv2d,
+    QuantConv2d,
+    RPReLU,
+    ShiftBatchNorm2d,
+)
 from binvision.export import convolution_layers as conv
 from binvision.export import elementwise_layers as elementwise
 from binvision.export import pool_layers as pool
@@ -28,10 +35,12 @@ LAYERS: dict[type[nn.Module], Lowering] = {
     QuantConv2d: conv.quant_conv,
     EightBitConv2d: conv.eight_bit_conv,
     BinaryConv2d: conv.binary_conv,
+    BinaryLinear: conv.binary_linear,
     nn.Conv2d: conv.conv2d,
     nn.Linear: conv.linear,
     nn.BatchNorm1d: elementwise.batch_norm,
     nn.BatchNorm2d: elementwise.batch_norm,
+    ShiftBatchNorm2d: elementwise.shift_batch_norm,
     nn.PReLU: elementwise.prelu,
     RPReLU: elementwise.rprelu,
     nn.ReLU: lambda emitter, layer, x: elementwise.relu(emitter, x),

@@ -44,11 +44,9 @@ def _fold(affine: Node, conv: Node) -> Node:
     threshold, opposite = _thresholds(scale, bias, conv.constants["threshold"])
     if opposite.any() and (opposite.ndim > 1 or conv.attrs.get("pad_value", 0)):
         return conv
-    constants = {
-        **conv.constants,
-        "threshold": threshold,
-        "signs": _turned(conv.constants["signs"], opposite, conv.attrs["groups"]),
-    }
+    constants = {**conv.constants, "threshold": threshold}
+    if opposite.any():
+        constants["signs"] = _turned(conv.constants["signs"], opposite, conv.attrs["groups"])
     inputs = (affine.inputs[0], *conv.inputs[1:])
     return replace(conv, inputs=inputs, constants=constants)
 

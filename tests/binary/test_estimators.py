@@ -25,7 +25,17 @@ def polynomial_slope(x: np.ndarray) -> np.ndarray:
     return slope
 
 
-SLOPES = {"clip": clip_slope, "polynomial": polynomial_slope}
+def long_tailed_slope(x: np.ndarray) -> np.ndarray:
+    slope = np.zeros_like(x)
+    for index, size in enumerate(np.abs(x)):
+        if size <= 0.4:
+            slope[index] = 2 - 4 * size
+        elif size <= 1:
+            slope[index] = 0.4
+    return slope
+
+
+SLOPES = {"clip": clip_slope, "long_tailed": long_tailed_slope, "polynomial": polynomial_slope}
 
 
 def test_every_estimator_has_a_reference() -> None:

@@ -33,6 +33,10 @@ def test_what_training_computes_is_what_inference_computes(name: str, groups: in
     layer = made(name, 1, groups=groups)
     x = torch.randn(2, 12, 7, 5)
     exact = layer.eval()(x)
+    if layer.quantizer is not None and layer.quantizer.is_random:  # training is right in the mean
+        draws = torch.stack([layer.train()(x).detach() for _ in range(400)])
+        assert ((draws.mean(0) - exact).abs() < 6 * draws.std(0) / 400**0.5).all()
+        return
     np.testing.assert_allclose(
         layer.train()(x).detach(), exact.detach(), rtol=0, atol=1e-5 * exact.abs().max().item()
     )
@@ -43,6 +47,8 @@ def test_folded_constants_give_the_layer(name: str) -> None:
     layer = made(name, 2)
     if not layer.is_binary:
         pytest.skip("keeps weights or activations real")
+    if layer.scale is not None and layer.scale.varies:
+        pytest.skip("scales each position, which constants cannot hold")
     x = torch.randn(2, 12, 6, 9)
     folded = layer.folded()
     assert set(folded["signs"].unique().tolist()) <= {-1, 1}

@@ -78,6 +78,10 @@ def test_every_method_packs(tmp_path: Path, method: str) -> None:
         with pytest.raises(ExportError, match="real weights on binary activations"):
             through_a_file(network, tmp_path)
         return
+    if layer.scale is not None and layer.scale.varies:
+        with pytest.raises(ExportError, match="scales each position of the output"):
+            through_a_file(network, tmp_path)
+        return
     _, theirs = outputs_of_layers(network, images)
     ours = run(through_a_file(network, tmp_path), images)
     if layer.is_binary:
