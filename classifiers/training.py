@@ -8,10 +8,11 @@ import torch
 import torch.nn.functional as F
 from mmengine.model import BaseModel
 from mmengine.registry import MODELS
-from torch import Tensor
+from torch import Tensor, nn
 
-from binvision.binary import auxiliary_losses
+from binvision.binary import Spec, auxiliary_losses
 from binvision.classifiers import batches
+from binvision.classifiers.features import FEATURE_LOSSES
 from binvision.classifiers.model import ClassifierConfig, ClassifierNetwork, load_checkpoint
 from binvision.errors import ConfigError
 
@@ -29,9 +30,11 @@ class ClassifierTraining(BaseModel):
         guide: Weight of the teacher's answers, if there is one: the divergence of its
             probabilities from the network's (Hinton et al., Distilling the Knowledge in a Neural
             Network, 2015, at temperature 1).
+        features: Loss of the features before the last layer, of
+            :data:`~binvision.classifiers.features.FEATURE_LOSSES`; None for none.
 
     Raises:
-        ConfigError: The teacher has other classes.
+        ConfigError: The teacher has other classes, or there is no such loss of features.
         ModelFileError: ``teacher`` cannot be read.
     """
 
@@ -42,12 +45,21 @@ class ClassifierTraining(BaseModel):
         *,
         teacher: str = "",
         guide: float = 1.0,
+        features: Spec | None = None,
     ) -> None:
         super().__init__(data_preprocessor)
         self.network = ClassifierNetwork(ClassifierConfig(**network))
         self.network.to(memory_format=torch.channels_last)
         self._guide = guide
         self.teacher = _load_teacher(teacher, self.network) if teacher else None
+        head = self.network.head
+        self.features = (
+            FEATURE_LOSSES.build(features, head.out_features, head.in_features)
+            if features
+            else None
+        )
+        if features:
+            head.register_forward_pre_hook(self._keep_features)
 
     def train(self, mode: bool = True) -> ClassifierTraining:
         """Set training mode, except for the teacher, whose statistics are fixed."""
@@ -68,7 +80,12 @@ class ClassifierTraining(BaseModel):
             losses["loss_guide"] = self._guide * F.kl_div(
                 logits.log_softmax(1), answers, reduction="batchmean", log_target=True
             )
+        if self.features is not None:
+            losses["loss_features"] = self.features(self._features.float(), labels)
         return losses | auxiliary_losses(self.network)
+
+    def _keep_features(self, head: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        self._features = inputs[0]
 
 
 def _load_teacher(path: str, network: ClassifierNetwork) -> ClassifierNetwork:

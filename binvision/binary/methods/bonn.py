@@ -44,10 +44,12 @@ register_method(
         paper="Gu et al., Bayesian Optimized 1-Bit CNNs, ICCV 2019 (arXiv 1908.06314)",
         formula="y[o] = C_o * sum(sign(W_o) * sign(x)), C learned; loss + ||C_o sign(W_o) - "
         "W_o||^2 / 2 + nu/2 (sum of (|W_o| - mu)^2 / psi + n log psi), with the most likely mu and "
-        "psi; the Bayesian feature loss is added where the task has classes",
+        "psi; of a classifier's features f + theta/2 (||f - c||^2 + sum of (f - c)^2 / v + log v), "
+        "with the centre c and the variances v of the class learned",
         activation="polynomial",
         weight="polynomial",
         scale="learned",
         losses={"bayesian_kernel": 1e-4},
+        config={"model": {"features": {"type": "bayesian", "weight": 1e-3}}},
     )
 )
