@@ -201,7 +201,7 @@ def report(
     facts: dict[str, str],
 ) -> None:
     """Print the tables, and how often a network of points runs while a twin runs once."""
-    console = Console(width=160)
+    console = Console(width=180)
     table = Table(box=SIMPLE_HEAD, title="ms a 640x480 frame: median (smallest - largest)")
     for header in ("", "", *STAGES, "detector runs", "faces", "frames/s"):
         table.add_column(header, justify="right" if header else "left", no_wrap=True)

@@ -19,7 +19,7 @@ from rich.table import Table
 from binvision import runtime, zoo
 from binvision.errors import BinvisionError, DataError
 from binvision.runtime.account import StepCost, account, header_bytes
-from binvision.trackers.model import load_checkpoint
+from binvision.training.checkpoint import read_checkpoint
 
 FLOAT_BYTES = 4
 
@@ -57,8 +57,7 @@ def count_packed(path: Path) -> tuple[list[StepCost], int]:
 
 def count_twin(checkpoint: str) -> int:
     """Numbers that the twin needs to compute: parameters and batch norm's statistics."""
-    network, _ = load_checkpoint(checkpoint)
-    tensors = network.state_dict().values()
+    tensors = read_checkpoint(Path(checkpoint))["state_dict"].values()
     return sum(tensor.numel() for tensor in tensors if tensor.is_floating_point())
 
 
