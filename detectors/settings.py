@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
-from binvision.errors import ModelFileError
-from binvision.runtime.faults import show
 from binvision.runtime.operations import MAX_CHANNELS
+from binvision.runtime.settings import check_names, check_ranges, is_number, is_whole
 
 __all__ = ["MAX_SIDE", "TASK", "DetectorSettings"]
 
@@ -16,11 +15,7 @@ TASK = "detection/anchor_free"
 
 # Far beyond any detector:
 MAX_SIDE = 8192  # of the network's input, pixels
-_MAX_STRIDE = 256
-_MAX_DETECTIONS = 10_000
-
-_NEEDED = ("classes", "stride", "multiple", "input_size")
-_WHOLES = ("stride", "multiple", "input_size", "max_detections")
+_MOST = {"stride": 256, "multiple": MAX_SIDE, "input_size": MAX_SIDE, "max_detections": 10_000}
 
 
 @dataclass(frozen=True)
@@ -62,35 +57,17 @@ class DetectorSettings:
         Raises:
             ModelFileError: A name is unknown, a needed one absent, or a value out of its range.
         """
-        known = {field.name for field in fields(cls)}
-        unknown = sorted(set(values) - known)
-        if unknown:
-            raise ModelFileError(
-                f"{where}: unknown detection settings {', '.join(unknown)}; "
-                f"this version knows {', '.join(sorted(known))}"
-            )
-        absent = sorted(set(_NEEDED) - set(values))
-        if absent:
-            raise ModelFileError(f"{where}: detection settings lack {', '.join(absent)}")
+        check_names(cls, values, "detection", where)
         classes = values["classes"]
         settings = cls(**{**values, "classes": tuple(classes) if _is_names(classes) else ()})
-        for name, holds in settings._conditions().items():
-            if not holds:
-                raise ModelFileError(
-                    f"{where}: detection setting {name} = {show(values[name])} out of range"
-                )
+        check_ranges(settings._conditions(), values, "detection", where)
         return settings
 
     def _conditions(self) -> dict[str, bool]:
         conditions = {"classes": bool(self.classes)}
-        conditions |= {name: _is_whole(getattr(self, name)) for name in _WHOLES}
+        conditions |= {name: is_whole(getattr(self, name), most) for name, most in _MOST.items()}
         if conditions["stride"] and conditions["multiple"]:
-            conditions["stride"] = self.stride <= _MAX_STRIDE
             conditions["multiple"] = self.multiple % self.stride == 0
-        for name in ("multiple", "input_size"):
-            conditions[name] &= conditions[name] and getattr(self, name) <= MAX_SIDE
-        if conditions["max_detections"]:
-            conditions["max_detections"] = self.max_detections <= _MAX_DETECTIONS
         for name in ("score_threshold", "iou_threshold", "quality_weight"):
             conditions[name] = _is_part(getattr(self, name))
         if conditions["quality_weight"]:
@@ -106,9 +83,5 @@ def _is_names(value: object) -> bool:
     return len(set(names)) == len(value)
 
 
-def _is_whole(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value > 0
-
-
-def _is_part(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= 1
+def _is_part(value: Any) -> bool:
+    return is_number(value) and 0 <= value <= 1

@@ -9,11 +9,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from binvision.detectors.model import DetectorNetwork, load_checkpoint
 from binvision.detectors.settings import DetectorSettings
+from binvision.training.nhwc import for_inference, maps_of
 
 __all__ = ["TorchNetwork"]
 
@@ -39,8 +39,7 @@ class TorchNetwork:
         Raises:
             ModelFileError: The network's settings are not those of a detector.
         """
-        torch.set_num_threads(threads)
-        self._network = network.eval().to(memory_format=torch.channels_last)
+        self._network = for_inference(network, threads)
         self.settings = DetectorSettings.from_mapping(network.settings(), name)
         self.name = name
 
@@ -56,8 +55,4 @@ class TorchNetwork:
 
     def run(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Compute the raw map (h, w, K + 5) of one (1, H, W, 3) uint8 BGR picture."""
-        # An NHWC array seen as NCHW is what channels_last means: no copy but the cast to float.
-        pixels = torch.from_numpy(image).permute(0, 3, 1, 2).to(self._network.head.weight)
-        with torch.inference_mode():
-            raw = self._network(pixels)
-        return np.ascontiguousarray(raw[0].permute(1, 2, 0).cpu().numpy())
+        return maps_of(self._network, image)[0]

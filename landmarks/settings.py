@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
-from binvision.errors import ModelFileError
 from binvision.landmarks.schemes import SCHEMES
-from binvision.runtime.faults import show
+from binvision.runtime.settings import check_names, check_ranges, is_number, is_whole
 
 __all__ = ["TASK", "LandmarkSettings"]
 
@@ -18,8 +16,6 @@ TASK = "landmarks/heat_maps"
 # Far beyond any network of points:
 _MAX_SIDE = 4096  # of the network's input, pixels
 _MAX_RATIO = 10.0  # between the sides of crops and boxes
-
-_NEEDED = ("scheme", "input_size", "stride")
 
 
 @dataclass(frozen=True)
@@ -60,31 +56,18 @@ class LandmarkSettings:
         Raises:
             ModelFileError: A name is unknown, a needed one absent, or a value out of its range.
         """
-        known = {field.name for field in fields(cls)}
-        unknown = sorted(set(values) - known)
-        if unknown:
-            raise ModelFileError(
-                f"{where}: unknown landmark settings {', '.join(unknown)}; "
-                f"this version knows {', '.join(sorted(known))}"
-            )
-        absent = sorted(set(_NEEDED) - set(values))
-        if absent:
-            raise ModelFileError(f"{where}: landmark settings lack {', '.join(absent)}")
+        check_names(cls, values, "landmark", where)
         settings = cls(**values)
-        for name, holds in settings._conditions().items():
-            if not holds:
-                raise ModelFileError(
-                    f"{where}: landmark setting {name} = {show(values[name])} out of range"
-                )
+        check_ranges(settings._conditions(), values, "landmark", where)
         return cls(**{**values, "detector_box": tuple(settings.detector_box)})
 
     def _conditions(self) -> dict[str, bool]:
         conditions = {
             "scheme": isinstance(self.scheme, str) and self.scheme in SCHEMES,
-            "stride": _is_whole(self.stride) and self.stride <= _MAX_SIDE,
-            "input_size": _is_whole(self.input_size) and self.input_size <= _MAX_SIDE,
-            "crop": _is_number(self.crop) and 1 <= self.crop <= _MAX_RATIO,
-            "presence_threshold": _is_number(self.presence_threshold)
+            "stride": is_whole(self.stride, _MAX_SIDE),
+            "input_size": is_whole(self.input_size, _MAX_SIDE),
+            "crop": is_number(self.crop) and 1 <= self.crop <= _MAX_RATIO,
+            "presence_threshold": is_number(self.presence_threshold)
             and 0 <= self.presence_threshold <= 1,
             "detector": isinstance(self.detector, str),
             "detector_box": _is_placement(self.detector_box),
@@ -96,15 +79,7 @@ class LandmarkSettings:
 
 def _is_placement(value: object) -> bool:
     """Whether it is a shift within a box's size and a positive scale."""
-    if not isinstance(value, (list, tuple)) or len(value) != 3 or not all(map(_is_number, value)):
+    if not isinstance(value, (list, tuple)) or len(value) != 3 or not all(map(is_number, value)):
         return False
     dx, dy, scale = value
     return max(abs(dx), abs(dy)) <= 1 and 1 / _MAX_RATIO <= scale <= _MAX_RATIO
-
-
-def _is_whole(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value > 0
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from binvision.errors import ModelFileError
 from binvision.runtime.faults import show
+from binvision.runtime.settings import check_names, check_ranges, is_number, is_whole
 
 __all__ = ["MAX_SIDE", "SiamFCSettings"]
 
 # Far beyond any tracker:
 MAX_SIDE = 4096  # of crops in pixels, and of up-sampled responses
-_MAX_NUMBER = 3e38  # float32, in which responses are computed, holds no more
 _MAX_PIXELS = 4 * MAX_SIDE**2  # of the crops of a frame
 
 
@@ -70,27 +70,15 @@ class SiamFCSettings:
         Raises:
             ModelFileError: A name is unknown, a needed one absent, or a value out of its range.
         """
-        known = {field.name for field in fields(cls)}
-        unknown = sorted(set(values) - known)
-        if unknown:
-            raise ModelFileError(
-                f"{where}: unknown tracking settings {', '.join(unknown)}; "
-                f"this version knows {', '.join(sorted(known))}"
-            )
-        absent = sorted({"response_scale", "response_bias"} - set(values))
-        if absent:
-            raise ModelFileError(f"{where}: tracking settings lack {', '.join(absent)}")
+        check_names(cls, values, "tracking", where)
         for name, value in values.items():
-            if not _is_number(value):
+            if not is_number(value):
                 raise ModelFileError(
                     f"{where}: tracking setting {name} = {show(value)} is not a number that fits "
                     f"float32"
                 )
         settings = cls(**values)
-        for name, holds in settings._conditions().items():
-            if not holds:
-                value = show(getattr(settings, name))
-                raise ModelFileError(f"{where}: tracking setting {name} = {value} out of range")
+        check_ranges(settings._conditions(), asdict(settings), "tracking", where)
         return settings
 
     @property
@@ -101,27 +89,16 @@ class SiamFCSettings:
 
     def _conditions(self) -> dict[str, bool]:
         wholes = ("exemplar_crop", "stride", "exemplar_size", "search_size", "response_up")
-        conditions = {name: _is_whole(getattr(self, name), MAX_SIDE) for name in wholes}
+        conditions = {name: is_whole(getattr(self, name), MAX_SIDE) for name in wholes}
         for name in ("scale_penalty", "scale_lr", "window_influence"):
             conditions[name] = 0 <= getattr(self, name) <= 1
         conditions["response_scale"] = self.response_scale > 0
         conditions["context"] = 0 <= self.context <= 10
         conditions["scale_step"] = 1 < self.scale_step <= 2
-        conditions["scale_count"] = _is_whole(self.scale_count, 99) and self.scale_count % 2 == 1
+        conditions["scale_count"] = is_whole(self.scale_count, 99) and self.scale_count % 2 == 1
         if conditions["scale_count"] and conditions["search_size"]:
             pixels = self.scale_count * self.search_size**2
             conditions["scale_count"] = pixels <= _MAX_PIXELS
         conditions["lost_threshold"] = 0 <= self.lost_threshold <= self.found_threshold
         conditions["found_threshold"] = self.found_threshold <= 1
         return conditions
-
-
-def _is_number(value: object) -> bool:
-    if not isinstance(value, (int, float)) or isinstance(value, bool):
-        return False
-    # NaN fails the comparison, and math.isfinite would fail at a whole number of 400 digits.
-    return abs(value) <= _MAX_NUMBER
-
-
-def _is_whole(value: object, most: int) -> bool:
-    return isinstance(value, int) and 0 < value <= most

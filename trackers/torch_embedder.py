@@ -9,11 +9,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from binvision.trackers.model import SiamFC, load_checkpoint
 from binvision.trackers.settings import SiamFCSettings
+from binvision.training.nhwc import for_inference, maps_of
 
 __all__ = ["TorchEmbedder"]
 
@@ -35,8 +35,7 @@ class TorchEmbedder:
         Raises:
             ModelFileError: the network's settings are not those of a tracker.
         """
-        torch.set_num_threads(threads)
-        self._network = network.eval().to(memory_format=torch.channels_last)
+        self._network = for_inference(network, threads)
         self.settings = SiamFCSettings.from_mapping(network.settings(), "network")
 
     @classmethod
@@ -51,8 +50,4 @@ class TorchEmbedder:
 
     def embed(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Compute features (N, h, w, C) of (N, S, S, 3) uint8 BGR images."""
-        # An NHWC array seen as NCHW is what channels_last means: no copy but the cast to float.
-        pixels = torch.from_numpy(images).permute(0, 3, 1, 2).float()
-        with torch.inference_mode():
-            features = self._network.embed(pixels)
-        return np.ascontiguousarray(features.permute(0, 2, 3, 1).numpy())
+        return maps_of(self._network, images, "embed")
