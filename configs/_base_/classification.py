@@ -8,6 +8,7 @@ custom_imports = dict(
         "binvision.training.latents",
         "binvision.training.methods",
         "binvision.training.resuming",
+        "binvision.training.shift_adamax",
     ],
     allow_failed_imports=False,
 )

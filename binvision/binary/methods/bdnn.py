@@ -45,7 +45,7 @@ register_method(
         weight="clipped",
         config={
             "model": {"network": {"backbone": {"norm": "shift"}}},
-            "optim_wrapper": {"optimizer": {"type": "ShiftAdaMax", "lr": 2**-8, "_delete_": True}},
+            "optim_wrapper": {"optimizer": {"type": "ShiftAdaMax", "lr": 2**-7, "_delete_": True}},
         },
     )
 )

@@ -14,8 +14,7 @@ from binvision.binary.steps import straight_through
 
 __all__ = ["DsqActivation", "DsqWeight", "soft_step"]
 
-_LEAST, _MOST = 0.01, 0.5  # of alpha: beyond, the tanh is a step or a line
-_NARROWEST = 1e-3
+_LEAST, _MOST = 1e-3, 0.5  # of alpha: a step, and not yet a line
 
 
 def soft_step(x: Tensor, alpha: Tensor, bound: Tensor) -> Tensor:
@@ -42,18 +41,26 @@ def soft_step(x: Tensor, alpha: Tensor, bound: Tensor) -> Tensor:
 
 
 class _Curve(nn.Module):
-    """alpha and the bound, learned, within their limits."""
+    """alpha and the bound, learned by numbers that may have any value.
 
-    def __init__(self, bound: float) -> None:
+    A step of the optimiser is then small against both, however narrow the bound is: the bound is
+    ``unit * exp(width)``, and alpha ``sigmoid(softness) / 2``, 0.2 at first.
+    """
+
+    def __init__(self, unit: float) -> None:
         super().__init__()
-        self.alpha = nn.Parameter(torch.tensor(0.2))
-        self.bound = nn.Parameter(torch.tensor(bound))
+        self._unit = unit
+        self.softness = nn.Parameter(torch.tensor(math.log(0.4 / 0.6)))
+        self.width = nn.Parameter(torch.zeros(()))
 
-    def limited(self) -> tuple[Tensor, Tensor]:
-        return self.alpha.clamp(_LEAST, _MOST), self.bound.clamp(min=_NARROWEST)
+    def alpha(self) -> Tensor:
+        return (_MOST * torch.sigmoid(self.softness)).clamp(min=_LEAST)
+
+    def bound(self) -> Tensor:
+        return self._unit * self.width.exp()
 
     def forward(self, x: Tensor) -> Tensor:
-        alpha, bound = self.limited()
+        alpha, bound = self.alpha(), self.bound()
         soft = soft_step(x, alpha, bound)
         return straight_through(soft, bound.detach().to(x.dtype) * sign(x))
 
@@ -62,8 +69,8 @@ class _Curve(nn.Module):
 class DsqActivation(ActivationQuantizer):
     """``u * sign(phi(x))``, with the gradient of ``u * phi(x)``; see :func:`soft_step`.
 
-    alpha and the bound u are learned. The paper has a bound on either side; one is enough here,
-    where the learned shift of the layer moves the middle.
+    alpha, up to 0.5, and the bound u are learned. The paper has a bound on either side; one is
+    enough here, where the learned shift of the layer moves the middle.
 
     Args:
         channels: Input channels.
@@ -80,7 +87,7 @@ class DsqActivation(ActivationQuantizer):
 
     def planes(self) -> tuple[Tensor, Tensor]:
         """Return the threshold 0, (1, 1), and the bound, (1,)."""
-        bound = self.curve.limited()[1].detach()
+        bound = self.curve.bound().detach()
         return bound.new_zeros(1, 1), bound.view(1)
 
 
@@ -105,7 +112,7 @@ class DsqWeight(WeightQuantizer):
 
     def bases(self, kernel: Tensor) -> tuple[Tensor, Tensor]:
         """Return the signs (1, O, C / groups, KH, KW) and the bound, (1, 1, O)."""
-        bound = self.curve.limited()[1].detach().to(kernel.dtype)
+        bound = self.curve.bound().detach().to(kernel.dtype)
         return sign(kernel)[None], bound.expand(1, 1, len(kernel)).clone()
 
 

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from binvision.binary.conv import BinaryConv2d
 from binvision.binary.method import Method, register_method
-from binvision.binary.methods.rbcn import LearnedScale
-from binvision.binary.parts import SCALES
+from binvision.binary.parts import SCALES, Scale
+from binvision.errors import ConfigError
 
 __all__ = ["FusedScale"]
 
@@ -21,40 +21,62 @@ _PAPER = (
 )
 
 
+_SHAPES = ("channels", "map", "rows_columns")
+
+
 @SCALES.register("fused")
-class FusedScale(LearnedScale):
-    """XNOR-Net++'s Gamma, learned, an outer product of channels and positions.
+class FusedScale(Scale):
+    """XNOR-Net++'s Gamma, one learned scale in place of those of weights and input.
 
     ::
 
-        y[o, i, j] = alpha[o] * beta[i] * gamma[j] * sum(sign(W_o) * sign(x))
+        channels      y[o, i, j] = alpha[o] * sum(sign(W_o) * sign(x))
+        map           y[o, i, j] = alpha[o] * beta[i, j] * sum(sign(W_o) * sign(x))
+        rows_columns  y[o, i, j] = alpha[o] * beta[i] * gamma[j] * sum(sign(W_o) * sign(x))
 
-    or, with ``factored`` false, ``alpha[o] * beta[i, j]``. alpha starts at ``mean |W_o|``, the
-    others at 1. The paper has a number for each row and column of a layer's output; here beta and
-    gamma are given a size, and are stretched linearly where the output has another. There is no
-    packed form, since the scale differs from position to position; the paper's first case, a
-    number for each channel, packs and is the scale ``learned``.
+    All start at 1: what matters is that a step is small against them, since a batch norm follows.
+    The paper has a number for each row and column of a layer's output; here beta and gamma are
+    given a size, and are stretched linearly where the output has another. What differs from
+    position to position has no packed form; ``channels`` packs.
 
     Args:
         kernel: The first real kernel, (O, C / groups, KH, KW).
+        shape: ``channels``, ``map`` or ``rows_columns``.
         size_hw: Rows and columns of beta and gamma.
-        factored: Whether rows and columns have factors of their own.
+
+    Raises:
+        ConfigError: There is no such shape.
     """
 
-    varies = True
-
     def __init__(
-        self, kernel: Tensor, size_hw: Sequence[int] = (8, 8), factored: bool = True
+        self, kernel: Tensor, shape: str = "channels", size_hw: Sequence[int] = (8, 8)
     ) -> None:
         super().__init__(kernel)
+        if shape not in _SHAPES:
+            raise ConfigError(f"scale 'fused' of shape {shape!r}; valid: {', '.join(_SHAPES)}")
         height, width = size_hw
-        self.beta = nn.Parameter(torch.ones(height, 1 if factored else width))
-        self.gamma = nn.Parameter(torch.ones(1, width)) if factored else None
+        self.varies = shape != "channels"
+        self.alpha = nn.Parameter(torch.ones(len(kernel), 1, 1, 1))
+        self.beta = (
+            nn.Parameter(torch.ones(height, width if shape == "map" else 1))
+            if self.varies
+            else None
+        )
+        self.gamma = nn.Parameter(torch.ones(1, width)) if shape == "rows_columns" else None
+
+    @torch.no_grad()
+    def start(self, kernel: Tensor) -> None:
+        """Take for alpha the mean magnitude of ``kernel``."""
+        self.alpha.copy_(kernel.abs().mean((1, 2, 3), keepdim=True))
+
+    def forward(self, kernel: Tensor) -> Tensor:
+        """Return alpha, (O, 1, 1, 1)."""
+        return self.alpha
 
     def positions(self, x: Tensor, y: Tensor, layer: BinaryConv2d) -> Tensor:
         """Return beta times gamma, (1, 1, H', W')."""
-        table = self.beta if self.gamma is None else self.beta * self.gamma
-        table = table[None, None]
+        assert self.beta is not None
+        table = (self.beta if self.gamma is None else self.beta * self.gamma)[None, None]
         if table.shape[2:] != y.shape[2:]:
             table = F.interpolate(table, y.shape[2:], mode="bilinear", align_corners=True)
         return table.to(y.dtype)
@@ -67,11 +89,10 @@ register_method(
         title="XNOR-Net++, a scale for each channel",
         paper=_PAPER,
         formula="y[o] = alpha_o * sum(sign(W_o) * sign(x)): the scales of weights and input fused "
-        "into one, Gamma = alpha, learned by back-propagation (its first case). It starts at "
-        "mean |W_o|.",
+        "into one, Gamma = alpha, learned by back-propagation (its first case)",
         activation="clip",
         weight="clip",
-        scale="learned",
+        scale="fused",
     )
 )
 register_method(
@@ -85,6 +106,6 @@ register_method(
         "packed form.",
         activation="clip",
         weight="clip",
-        scale="fused",
+        scale={"type": "fused", "shape": "rows_columns"},
     )
 )

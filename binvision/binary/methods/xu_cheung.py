@@ -51,6 +51,6 @@ register_method(
         "higher-order 2 - 2|W| where |W| < 1",
         activation="long_tailed",
         weight="polynomial",
-        scale="learned",
+        scale="fused",
     )
 )

@@ -236,28 +236,34 @@ def test_dsq(alpha: float, bound: float) -> None:
     by_x = np.where(inside, bound * rise * k, 0)
     by_alpha = np.where(inside, bound * s**2 * t - rise * x / (alpha * (2 - alpha)), 0)
     by_bound = np.where(inside, s * t - rise * x * k, np.sign(x))
-    for part in (DsqActivation(3).double(), DsqWeight(SHAPE).double()):
+    share, units = 2 * alpha, (1.0, 2 * math.sqrt(2 / 27))
+    for part, unit in zip((DsqActivation(3), DsqWeight(SHAPE)), units, strict=True):
+        assert part.curve.alpha().item() == pytest.approx(0.2)
+        assert part.curve.bound().item() == pytest.approx(unit)
+        part.double()
         with torch.no_grad():
-            part.curve.alpha.fill_(alpha)
-            part.curve.bound.fill_(bound)
+            part.curve.softness.fill_(math.log(share / (1 - share)))
+            part.curve.width.fill_(math.log(bound / unit))
         y, gradient = run(part, x, incoming)
         np.testing.assert_allclose(y, bound * signs(x), atol=1e-12)
         np.testing.assert_allclose(gradient, incoming * by_x, atol=1e-10)
-        for ours, theirs in ((part.curve.alpha, by_alpha), (part.curve.bound, by_bound)):
-            assert ours.grad.item() == pytest.approx((incoming * theirs).sum(), rel=1e-9)
+        of_alpha, of_bound = (incoming * by_alpha).sum(), (incoming * by_bound).sum()
+        expected = of_alpha * 0.5 * share * (1 - share)  # through the sigmoid
+        assert part.curve.softness.grad.item() == pytest.approx(expected, rel=1e-6)
+        assert part.curve.width.grad.item() == pytest.approx(of_bound * bound, rel=1e-6)
     thresholds, coefficients = DsqActivation(3).planes()
     assert thresholds.tolist() == [[0.0]] and coefficients.tolist() == [1.0]
 
 
 def test_dsq_stays_finite() -> None:
     part = DsqActivation(3)
-    for alpha, bound in ((-1.0, -1.0), (5.0, 0.0), (0.0, 1e9)):
+    for softness, width in ((-50.0, -7.0), (50.0, 0.0), (0.0, 20.0)):
         with torch.no_grad():
-            part.curve.alpha.fill_(alpha)
-            part.curve.bound.fill_(bound)
+            part.curve.softness.fill_(softness)
+            part.curve.width.fill_(width)
         x = torch.randn(2, 3, 4, 4, requires_grad=True)
         part(x).sum().backward()
-        assert x.grad.isfinite().all() and part.curve.bound.grad.isfinite()
+        assert x.grad.isfinite().all() and part.curve.width.grad.isfinite()
 
 
 # LQ-Nets
@@ -323,14 +329,19 @@ def test_xnor_scale_of_each_window(groups: int, training: bool) -> None:
 
 @pytest.mark.parametrize("factored", [True, False])
 def test_fused_scale(factored: bool) -> None:
-    scale = {"type": "fused", "size_hw": (4, 5), "factored": factored}
+    shape = "rows_columns" if factored else "map"
+    scale = {"type": "fused", "shape": shape, "size_hw": (4, 5)}
     method = {"type": "xnorpp_space", "scale": scale}
     torch.manual_seed(19)
     layer, plain = (
         BinaryConv2d(3, 2, 3, 1, 1, method=spec).double() for spec in (method, "xnorpp")
     )
     plain.weight.data.copy_(layer.weight.data)
-    plain.scale.rectification.data.copy_(layer.scale.rectification.data)
+    assert (layer.scale.alpha == 1).all() and not plain.scale.varies
+    layer.scale.start(layer.weight)
+    plain.scale.start(layer.weight)
+    expected_alpha = layer.weight.detach().abs().flatten(1).mean(1)
+    np.testing.assert_allclose(plain.scale.alpha.detach().flatten(), expected_alpha)
     x, incoming = torch.from_numpy(draw(20, 2, 3, 4, 5)), draw(21, 2, 2, 4, 5)
     unscaled = plain(x).detach().numpy()
     np.testing.assert_allclose(layer(x).detach(), unscaled)  # positions start at 1
@@ -351,6 +362,23 @@ def test_fused_scale(factored: bool) -> None:
     by_beta = by_beta.sum(1, keepdims=True) if factored else by_beta
     np.testing.assert_allclose(layer.scale.beta.grad, by_beta, atol=1e-10)
     assert layer(torch.randn(1, 3, 9, 7).double()).shape == (1, 2, 9, 7)  # stretched
+
+
+def test_fused_scale_of_channels() -> None:
+    layer = BinaryConv2d(3, 2, 3, method="xu_cheung").double()
+    nn.init.normal_(layer.scale.alpha)
+    x, incoming = torch.from_numpy(draw(26, 1, 3, 5, 5)), torch.from_numpy(draw(27, 1, 2, 3, 3))
+    y = layer(x)
+    y.backward(incoming)
+    alpha = layer.scale.alpha.detach().flatten()
+    by_alpha = (incoming * y.detach()).sum((0, 2, 3)) / alpha
+    np.testing.assert_allclose(layer.scale.alpha.grad.flatten(), by_alpha)
+
+
+def test_unknown_shapes_are_refused() -> None:
+    method = {"type": "xnorpp", "scale": {"type": "fused", "shape": "columns"}}
+    with pytest.raises(ConfigError, match="shape 'columns'.*channels, map, rows_columns"):
+        BinaryConv2d(3, 2, 3, method=method)
 
 
 # First weights, and late clipping
