@@ -9,7 +9,7 @@ from torch import Tensor
 
 from binvision.binary.parts import ActivationQuantizer
 
-__all__ = ["ONES", "StepActivation", "straight_through"]
+__all__ = ["ONES", "StepActivation", "straight_through", "unrounded"]
 
 ONES = -1e30  # threshold of a plane that is +1 wherever there is an input
 
@@ -42,6 +42,15 @@ def straight_through(x: Tensor, value: Tensor, inside: Tensor | None = None) -> 
     """
     result: Tensor = _StraightThrough.apply(x, value.detach(), inside)
     return result
+
+
+def unrounded(tensor: Tensor) -> torch.autocast:
+    """Return a context that keeps products in the precision of their factors.
+
+    Under automatic mixed precision a kernel that is a product of matrices would come out rounded to
+    half the bits, and some of its signs would differ from those of inference.
+    """
+    return torch.autocast(tensor.device.type, enabled=False)
 
 
 class StepActivation(ActivationQuantizer):
