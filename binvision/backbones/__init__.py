@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import nn
 
-from binvision.backbones import dense, duo, group, plain, react
+from binvision.backbones import dense, duo, group, lbc, plain, react, separable
 from binvision.backbones.alexnet import AlexNetBackbone
 from binvision.backbones.blocks import BLOCKS, register_block
 from binvision.backbones.hierarchical import HourglassBackbone
@@ -30,9 +30,11 @@ __all__ = [
     "dense",
     "duo",
     "group",
+    "lbc",
     "plain",
     "react",
     "register_block",
+    "separable",
 ]
 
 BACKBONES: dict[str, Callable[..., nn.Module]] = {

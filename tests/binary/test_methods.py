@@ -75,6 +75,8 @@ def test_every_method_learns(name: str) -> None:
     target = BinaryConv2d(8, 8, 3, method=name).eval()(x).detach()
     layer = BinaryConv2d(8, 8, 3, method=name)
     model = torch.nn.Sequential(layer, torch.nn.BatchNorm2d(8))
+    if not layer.weight.requires_grad:  # fixed filters: what learns is the 1x1 that reads them
+        model.append(torch.nn.Conv2d(8, 8, 1))
     target = (target - target.mean((0, 2, 3), keepdim=True)) / target.std((0, 2, 3), keepdim=True)
     optimizer = torch.optim.Adam(model.parameters(), 1e-2)
     losses = []

@@ -11,7 +11,10 @@ from binvision.binary.methods import (
     bnn_dl,
     bonn,
     bop,
+    bwnh,
     cbcn,
+    ci_bcnn,
+    dbf,
     decomposition,
     dsq,
     duo,
@@ -19,6 +22,8 @@ from binvision.binary.methods import (
     horq,
     huang,
     late_clipping,
+    lbcnn,
+    lightnn,
     lq_nets,
     mcn,
     pcnn,
@@ -36,6 +41,7 @@ from binvision.binary.methods import (
     xnor,
     xnor_plus,
     xu_cheung,
+    yang,
 )
 
 __all__ = [
@@ -49,7 +55,10 @@ __all__ = [
     "bnn_dl",
     "bonn",
     "bop",
+    "bwnh",
     "cbcn",
+    "ci_bcnn",
+    "dbf",
     "decomposition",
     "dsq",
     "duo",
@@ -57,6 +66,8 @@ __all__ = [
     "horq",
     "huang",
     "late_clipping",
+    "lbcnn",
+    "lightnn",
     "lq_nets",
     "mcn",
     "pcnn",
@@ -74,4 +85,5 @@ __all__ = [
     "xnor",
     "xnor_plus",
     "xu_cheung",
+    "yang",
 ]

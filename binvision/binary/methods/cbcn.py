@@ -71,7 +71,7 @@ def _turned(side: int, turn: int, turns: int) -> Tensor:
 register_method(
     Method(
         name="cbcn",
-        kind="structure",
+        kind="quantiser",
         title="CBCN, four rotations of each filter",
         paper="Liu et al., Circulant Binary Convolutional Networks: Enhancing the Performance of "
         "1-Bit DCNNs With Circulant Back Propagation, CVPR 2019 (arXiv 1910.10853)",

@@ -53,7 +53,7 @@ class BranchedWeight(WeightQuantizer):
 register_method(
     Method(
         name="group",
-        kind="structure",
+        kind="quantiser",
         title="Group-Net, four branches in each layer",
         paper="Zhuang et al., Structured Binary Neural Networks for Accurate Image Classification "
         "and Semantic Segmentation, CVPR 2019 (arXiv 1811.10413)",

@@ -62,7 +62,7 @@ _PAPER = "Wang et al., Modulated Convolutional Networks, CVPR 2018"
 register_method(
     Method(
         name="mcn",
-        kind="structure",
+        kind="quantiser",
         title="MCN, M-Filters of four planes",
         paper=_PAPER,
         formula="y[4 i + j] = sum over taps t of M_j[t] * sum(sign(C_i[t]) * sign(x[t])), M "
@@ -76,7 +76,7 @@ register_method(
 register_method(
     Method(
         name="mcn_weights",
-        kind="structure",
+        kind="quantiser",
         title="MCN, weights alone",
         paper=_PAPER,
         formula="y[4 i + j] = sum(sign(C_i) * M_j * x), M learned; loss + ||C - sign(C) M||^2 / 2. "
