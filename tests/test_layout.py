@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from binvision.binary.results import RESULTS
 from tests.support.repository import ROOMS, ROOT, module_names
 
 PACKAGED = ("LICENSE", "README.md", "pyproject.toml", "binvision", *ROOMS)
@@ -58,7 +59,7 @@ def expected_files() -> set[str]:
         for name in files:
             path = Path(folder, name)
             in_zoo = path.parent == package / "zoo" and path.suffix in {".safetensors", ".md"}
-            if path.suffix == ".py" or in_zoo:
+            if path.suffix == ".py" or in_zoo or path == RESULTS:
                 found.add(path.relative_to(ROOT).as_posix())
     return found
 

@@ -8,6 +8,7 @@ import itertools
 import os
 import shutil
 import sys
+from collections.abc import Mapping
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -205,7 +206,19 @@ def _set_method(config: Config, name: str) -> None:
     """Binarise by another method, with the changes that belong to it."""
     method = find_method(name)
     config.model.network.backbone.method = name
-    config.merge_from_dict(dict(method.config))
+    _merge(config, method.config)
+
+
+def _merge(node: Any, changes: Mapping[str, Any]) -> None:
+    """Put changes in; a name and a dict with options stand for each other."""
+    for key, value in changes.items():
+        old = node.get(key)
+        if isinstance(value, Mapping) and isinstance(old, dict) and "_delete_" not in value:
+            _merge(old, value)
+        elif isinstance(value, Mapping):
+            node[key] = {name: item for name, item in value.items() if name != "_delete_"}
+        else:
+            node[key] = value
 
 
 def _existing(path: Path) -> Path:
