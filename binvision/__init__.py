@@ -22,6 +22,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from binvision.classifiers import Classification, Classifier
     from binvision.detectors import Detections, Detector
     from binvision.errors import (
         BinvisionError,
@@ -49,6 +50,8 @@ __version__ = "0.1.0"
 __all__ = [
     "BinvisionError",
     "BoxError",
+    "Classification",
+    "Classifier",
     "ConfigError",
     "DataError",
     "Detections",
@@ -77,6 +80,8 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Classification": "binvision.classifiers",
+    "Classifier": "binvision.classifiers",
     "Detections": "binvision.detectors",
     "Detector": "binvision.detectors",
     "Face": "binvision.landmarks",

@@ -22,6 +22,7 @@ from binvision.cli import (
     compare,
     demo,
     detect,
+    eval_classifiers,
     eval_detectors,
     eval_landmarks,
     eval_trackers,
@@ -126,6 +127,7 @@ _eval_app = typer.Typer(
     no_args_is_help=True, help="Measure what finds objects, points and targets on annotated data."
 )
 _EVAL_COMMANDS: dict[str, Callable[..., None]] = {
+    "classification": eval_classifiers.classification,
     "coco": eval_detectors.coco,
     "fddb": eval_detectors.fddb,
     **{name: eval_landmarks.command(name) for name in eval_landmarks.BENCHMARKS},

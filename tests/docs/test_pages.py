@@ -10,10 +10,18 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+import torch
 
 import binvision
+from benchmarks import method_page
+from binvision.binary import ESTIMATORS, METHODS
+from binvision.classifiers.exporting import pack_checkpoint
 from binvision.cli.app import app
+from binvision.export.verify import verify
+from binvision.training.run import TrainingRequest, train
+from tests.support.checkpoints import write_classifier
 from tests.support.detection_models import street, write_detector
+from tests.support.labelled_pictures import CLASSES, write_pictures
 from tests.support.landmark_models import draw_chart
 from tests.support.landmark_scenes import gallery, write_models
 from tests.support.pages import PAGES, anchors, blocks, commands, links
@@ -98,6 +106,11 @@ def test_reference_is_what_the_program_says() -> None:
     assert REFERENCE.read_text(encoding="utf-8") == render(app)
 
 
+def test_methods_are_those_of_the_package() -> None:
+    """Where this fails: python -m benchmarks.methods page."""
+    assert method_page.PAGE.read_text(encoding="utf-8") == method_page.render()
+
+
 @pytest.mark.parametrize("command", COMMANDS.values(), ids=lambda command: " ".join(command.path))
 def test_help_says_what_it_does_and_gives_an_example(command: Command) -> None:
     first, *rest = command.help.splitlines()
@@ -153,6 +166,56 @@ def test_detection_in_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     exec(compile(block.replace("bin-face", "colours"), str(page), "exec"), scope)
     assert scope["names"] == ["car"]
     assert scope["boxes"].shape == (1, 4) and scope["scores"].shape == (1,)
+
+
+def test_a_new_method_as_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The two files of the page train, and their checkpoint is packed."""
+    page = ROOT / "docs" / "howto" / "add_a_method.md"
+    method, config = blocks(page, "python")
+    assert len([line for line in method.splitlines() if line.strip()]) <= 30
+    (tmp_path / "bnnplus.py").write_text(method)
+    (tmp_path / "cifar10_bnnplus.py").write_text(config)
+    (tmp_path / "configs").symlink_to(ROOT / "configs")
+    data = write_pictures(tmp_path / "pictures.npz")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    try:
+        last = train(
+            TrainingRequest(
+                "cifar10_bnnplus.py",
+                tmp_path / "run",
+                data=data,
+                iterations=3,
+                threads=1,
+                overrides={
+                    "train_dataloader.batch_size": "4",
+                    "model.network.input_size": "8",
+                    "model.network.backbone.channels": "(8, 16)",
+                    "model.network.backbone.blocks": "(1, 1)",
+                },
+            )  # fmt: skip
+        )
+        packed, network, _ = pack_checkpoint(last, name="bnnplus", accuracy={})
+        assert verify(network, packed, (8, 8)) < 1e-5
+        x = torch.linspace(-1.5, 1.5, 13, dtype=torch.float64, requires_grad=True)
+        ESTIMATORS["swish"](x).sum().backward()
+        at = x.detach().numpy()
+        slope = 5 * (2 - 5 * at * np.tanh(2.5 * at)) / (1 + np.cosh(5 * at))
+        np.testing.assert_allclose(x.grad, slope)
+    finally:
+        METHODS.pop("bnnplus", None)
+        ESTIMATORS.pop("swish", None)
+        sys.modules.pop("bnnplus", None)
+
+
+def test_classification_in_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lines of the page, with a classifier of ours."""
+    monkeypatch.chdir(tmp_path)
+    write_classifier(tmp_path / "cifar10.safetensors")
+    (block,) = blocks(ROOT / "docs" / "howto" / "train_a_classifier.md", "python")
+    scope: dict[str, Any] = {"binvision": binvision, "picture": np.zeros((50, 40, 3), np.uint8)}
+    exec(compile(block, "train_a_classifier.md", "exec"), scope)
+    assert scope["name"] in CLASSES and scope["probabilities"].sum() == pytest.approx(1)
 
 
 def test_alignment_in_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,9 +8,14 @@ from typing import Any
 
 import torch
 
+from binvision import runtime
+from binvision.classifiers.model import ClassifierConfig, ClassifierNetwork
+from binvision.classifiers.settings import TASK
 from binvision.detectors.model import DetectorConfig, DetectorNetwork
+from binvision.export import export_model
 from binvision.landmarks.model import LandmarkConfig, LandmarkNetwork
 from binvision.trackers.model import SiamFC, SiamFCConfig
+from tests.support.labelled_pictures import CLASSES
 from tests.support.torch_networks import randomize
 
 __all__ = [
@@ -19,6 +24,7 @@ __all__ = [
     "small_detector",
     "small_landmarks",
     "write_checkpoint",
+    "write_classifier",
     "write_detector_checkpoint",
     "write_landmark_checkpoint",
 ]
@@ -83,6 +89,23 @@ def write_landmark_checkpoint(path: Path, seed: int = 0, **changes: Any) -> Land
     network = randomize(small_landmarks(**changes), seed)
     _write(path, network, asdict(network.config))
     return network
+
+
+def write_classifier(path: Path, seed: int = 0) -> None:
+    """Write a small packed classifier with random weights, at 8 pixels."""
+    backbone = {
+        "type": "staged",
+        "method": "bireal",
+        "stem_stride": 1,
+        "channels": [8, 16],
+        "blocks": [1, 1],
+    }
+    network = ClassifierNetwork(ClassifierConfig(backbone, list(CLASSES), 8))
+    packed = export_model(
+        randomize(network, seed), name=path.stem, task=TASK, settings=network.settings(),
+        provenance={}, accuracy={}, output="logits",
+    )  # fmt: skip
+    runtime.save(path, packed)
 
 
 def _write(
