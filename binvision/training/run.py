@@ -61,7 +61,6 @@ class TrainingRequest:
 
     config: str
     work_dir: Path
-    method: str | None = None
     data: Path | None = None
     images: Path | None = None
     val_data: Path | None = None
@@ -75,6 +74,7 @@ class TrainingRequest:
     iterations: int | None = None
     threads: int | None = None
     resume: bool = False
+    method: str | None = None
     overrides: dict[str, str] = field(default_factory=dict)
 
 

@@ -95,14 +95,14 @@ def test_it_learns(data: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", sorted(METHODS))
 def test_a_method_brings_what_belongs_to_it(name: str, data: Path, tmp_path: Path) -> None:
-    config = prepare_config(TrainingRequest("classification/cifar10", tmp_path, name, data))
+    config = prepare_config(TrainingRequest("classification/cifar10", tmp_path, data, method=name))
     assert config.model.network.backbone.method == name
     for key, value in METHODS[name].config.items():
         assert set(value) <= set(config[key])
 
 
 def test_a_method_for_any_task(tmp_path: Path) -> None:
-    config = prepare_config(TrainingRequest("tracking/siamfc_xnor", tmp_path, "bnn"))
+    config = prepare_config(TrainingRequest("tracking/siamfc_xnor", tmp_path, method="bnn"))
     assert config.model.network.backbone.method == "bnn"
 
 
