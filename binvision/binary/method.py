@@ -35,7 +35,7 @@ class Method:
         scale: Factor of an output channel, of :data:`~binvision.binary.SCALES`; None is 1.
         losses: What it adds to the loss, of :data:`~binvision.binary.LOSSES`, and by what weight.
         config: Changes to a classification configuration that belong to the method, such as another
-            block or optimiser.
+            block or optimiser. Other tasks take the optimiser alone.
     """
 
     name: str

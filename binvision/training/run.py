@@ -203,10 +203,20 @@ def _prepare(request: TrainingRequest) -> tuple[Config, DetectionSet | None]:
 
 
 def _set_method(config: Config, name: str) -> None:
-    """Binarise by another method, with the changes that belong to it."""
-    method = find_method(name)
+    """Binarise by another method, with the changes that belong to it.
+
+    Blocks and losses of features are those of classifiers; other tasks take its optimiser alone.
+    """
+    changes = dict(find_method(name).config)
+    if config.train_dataloader.dataset.type != "NumberedPictures":
+        changes = {key: changes[key] for key in changes if key == "optim_wrapper"}
+    if "optim_wrapper" in changes and "optimizer" not in config.optim_wrapper:
+        raise ConfigError(
+            f"method {name!r} brings an optimiser, and this guided training has one for each part; "
+            f"take a configuration that is not guided, or another method"
+        )
     config.model.network.backbone.method = name
-    _merge(config, method.config)
+    _merge(config, changes)
 
 
 def _merge(node: Any, changes: Mapping[str, Any]) -> None:

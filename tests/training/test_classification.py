@@ -17,6 +17,7 @@ from binvision.classifiers.pictures import read_pictures
 from binvision.classifiers.torch_network import TorchNetwork
 from binvision.cli.app import main
 from binvision.errors import ConfigError, DataError
+from binvision.trackers.model import SiamFC, SiamFCConfig
 from binvision.training.run import TrainingRequest, prepare_config, train
 from tests.support.labelled_pictures import CLASSES, write_pictures
 
@@ -104,6 +105,21 @@ def test_a_method_brings_what_belongs_to_it(name: str, data: Path, tmp_path: Pat
 def test_a_method_for_any_task(tmp_path: Path) -> None:
     config = prepare_config(TrainingRequest("tracking/siamfc_xnor", tmp_path, method="bnn"))
     assert config.model.network.backbone.method == "bnn"
+
+
+@pytest.mark.parametrize("name", sorted(METHODS))
+def test_other_tasks_build_with_every_method(name: str, tmp_path: Path) -> None:
+    config = prepare_config(TrainingRequest("tracking/siamfc_xnor", tmp_path, method=name))
+    assert set(config.model) == {"type", "network", "compile"}
+    SiamFC(SiamFCConfig(**config.model.network))
+    if "optim_wrapper" in METHODS[name].config:
+        expected = METHODS[name].config["optim_wrapper"]["optimizer"]["type"]
+        assert config.optim_wrapper.optimizer.type == expected
+
+
+def test_guided_trackers_refuse_an_optimiser(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="'bop' brings an optimiser, and this guided training"):
+        prepare_config(TrainingRequest("tracking/rb_siamfc", tmp_path, method="bop"))
 
 
 def test_unknown_methods_are_refused(data: Path, tmp_path: Path) -> None:
