@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import nn
 
-from binvision.backbones import dense, duo, group, lbc, plain, react, separable
+from binvision.backbones import cells, dense, duo, group, lbc, plain, react, separable
 from binvision.backbones.alexnet import AlexNetBackbone
 from binvision.backbones.blocks import BLOCKS, register_block
 from binvision.backbones.hierarchical import HourglassBackbone
@@ -27,6 +27,7 @@ __all__ = [
     "ResidualBackbone",
     "StagedBackbone",
     "build_backbone",
+    "cells",
     "dense",
     "duo",
     "group",

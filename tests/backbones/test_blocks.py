@@ -19,6 +19,12 @@ from binvision.export import export_model
 from binvision.export.verify import verify
 from tests.support.torch_networks import Coarsest, randomize
 
+CELLS = {
+    "type": "cells",
+    "normal": [[("conv_3x3", 0), ("skip", 1)], [("dil_conv_5x5", 2), ("zeroise", 0)]],
+    "reduction": [[("max_pool_3x3", 0), ("avg_pool_3x3", 1)], [("conv_5x5", 1)]],
+}
+OPTIONS = {"cells": CELLS}  # of blocks that have no defaults
 NAMES = sorted(BLOCKS)
 METHODS_TRIED = ["fp", "activations", "bnn", "rbcn_matrix", "abc"]
 
@@ -33,7 +39,7 @@ def backbone(block: object, method: str = "bireal") -> nn.Module:
         {
             "type": "staged",
             "method": method,
-            "block": block,
+            "block": OPTIONS.get(block, block) if isinstance(block, str) else block,
             "stem_channels": 4,
             "channels": (16, 32),
             "blocks": (1, 2),
@@ -143,7 +149,7 @@ def test_a_shut_gate_keeps_branches_apart_and_an_open_one_joins_them() -> None:
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize(("stride", "sides"), [(1, (7, 5)), (2, (4, 3))])
 def test_sides_are_rounded_up(name: str, stride: int, sides: tuple[int, int]) -> None:
-    stage = BLOCKS.build(name, 16, 32, stride, 2, "bireal")
+    stage = BLOCKS.build(OPTIONS.get(name, name), 16, 32, stride, 2, "bireal")
     assert stage(noise(2, 16, 7, 5)).shape == (2, 32, *sides)
 
 
@@ -164,7 +170,7 @@ def test_every_block_trains_in_every_method(name: str, method: str) -> None:
 def test_the_float_twin_has_the_same_parameters_and_is_not_linear(name: str) -> None:
     twin, binary = backbone(name, "fp"), backbone(name, "bnn")
     assert [n for n, _ in twin.named_parameters()] == [n for n, _ in binary.named_parameters()]
-    stage = randomize(BLOCKS.build(name, 16, 16, 1, 1, "fp"), 0)
+    stage = randomize(BLOCKS.build(OPTIONS.get(name, name), 16, 16, 1, 1, "fp"), 0)
     x, zero = noise(1, 16, 5, 5), torch.zeros(1, 16, 5, 5)
     at_zero = stage(zero)
     assert not torch.allclose(stage(x) - at_zero, -(stage(-x) - at_zero), atol=1e-2)
