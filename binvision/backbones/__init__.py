@@ -15,6 +15,7 @@ from binvision.backbones.hierarchical import HourglassBackbone
 from binvision.backbones.melius import MeliusBackbone
 from binvision.backbones.residual import ResidualBackbone
 from binvision.backbones.staged import StagedBackbone
+from binvision.backbones.tentacles import TentacleBackbone
 from binvision.binary.norms import NORMS
 from binvision.errors import ConfigError
 
@@ -26,6 +27,7 @@ __all__ = [
     "MeliusBackbone",
     "ResidualBackbone",
     "StagedBackbone",
+    "TentacleBackbone",
     "build_backbone",
     "cells",
     "dense",
@@ -44,6 +46,7 @@ BACKBONES: dict[str, Callable[..., nn.Module]] = {
     "melius": MeliusBackbone,
     "residual": ResidualBackbone,
     "staged": StagedBackbone,
+    "tentacles": TentacleBackbone,
 }
 
 

@@ -12,7 +12,17 @@ from binvision.backbones.blocks import BLOCKS
 from binvision.binary import BinaryConv2d, Spec
 from binvision.errors import ConfigError
 
-__all__ = ["OPERATIONS", "ZEROISE", "Cell", "CellStage", "Nodes"]
+__all__ = [
+    "OPERATIONS",
+    "ZEROISE",
+    "BinaryOperation",
+    "Cell",
+    "CellStage",
+    "Nodes",
+    "Pooling",
+    "Skip",
+    "Zeroise",
+]
 
 # For each node of a cell its edges: the operation, and the state that it reads. States 0 and 1 are
 # the outputs of the last cell but one and of the last cell, 2 and on the nodes in their order.
@@ -36,6 +46,7 @@ class BinaryOperation(nn.Module):
         self.norm = nn.BatchNorm2d(channels)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Map (N, C, H, W) to (N, C, ceil(H / stride), ceil(W / stride))."""
         return self.norm(self.conv(self.rectify(x)))
 
 
@@ -48,6 +59,7 @@ class Pooling(nn.Module):
         self.norm = nn.BatchNorm2d(channels)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Map (N, C, H, W) to (N, C, ceil(H / stride), ceil(W / stride))."""
         if self.largest:
             return self.norm(F.max_pool2d(x, 3, self.stride, 1))
         return self.norm(F.avg_pool2d(x, 3, self.stride, 1, count_include_pad=False))
@@ -61,6 +73,7 @@ class Skip(nn.Module):
         self.stride = stride
 
     def forward(self, x: Tensor) -> Tensor:
+        """Map (N, C, H, W) to (N, C, ceil(H / stride), ceil(W / stride))."""
         return x if self.stride == 1 else F.avg_pool2d(x, 2, 2, ceil_mode=True)
 
 
@@ -72,6 +85,7 @@ class Zeroise(nn.Module):
         self.stride = stride
 
     def forward(self, x: Tensor) -> Tensor:
+        """Map (N, C, H, W) to (N, C, ceil(H / stride), ceil(W / stride))."""
         return torch.zeros_like(x[:, :, :: self.stride, :: self.stride])
 
 

@@ -12,11 +12,12 @@ SMALL = {
     "residual": {"stem_channels": 8, "channels": 16},
     "alexnet": {"width": 1 / 16},
     "staged": {"stem_channels": 8, "channels": (8, 16, 32), "blocks": (0, 1, 2)},
+    "tentacles": {"stem_channels": 8, "channels": (8, 16, 32), "blocks": (0, 1, 2)},
     "melius": {"stem_channels": 8, "channels": (8, 8, 16), "blocks": (0, 1, 2), "growth": 8},
     "hourglass": {"stem_channels": 4, "channels": 16, "depth": 2},
 }
 SINGLE = ("alexnet", "residual")
-PYRAMIDS = ("staged", "melius")
+PYRAMIDS = ("staged", "melius", "tentacles")
 
 
 def small(name: str, method: str) -> torch.nn.Module:
@@ -82,7 +83,7 @@ def test_non_square_and_odd_inputs() -> None:
         ),
         (
             {"method": "fp"},
-            "unknown backbone None; valid: alexnet, hourglass, melius, residual, staged",
+            "unknown backbone None; valid: alexnet, hourglass, melius, residual, staged, tentacles",
         ),
         ({"type": "residual", "method": "fp", "depth": 3}, "cannot be built.*depth"),
         ({"type": "residual", "method": "float"}, "unknown binarisation method 'float'"),
@@ -134,3 +135,30 @@ def test_a_stage_of_no_blocks_is_the_stem() -> None:
 def test_stages_that_do_not_fit_are_refused(arguments: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         build_backbone({"type": "staged", "method": "bireal", **arguments})
+
+
+# Branches
+
+
+@torch.no_grad()
+def test_a_linear_layer_on_all_branches_is_the_sum_of_their_layers() -> None:
+    torch.manual_seed(0)
+    net = build_backbone({"type": "tentacles", "method": "bireal", **SMALL["tentacles"]}).eval()
+    pixels = torch.randint(0, 256, (2, 3, 32, 32)).float()
+    trunk = net.stages[0](net.stem(pixels))
+    maps = []
+    for branch in ([net.stages[1], net.stages[2]], *net.others):
+        maps.append(branch[1](branch[0](trunk)))
+    assert not torch.allclose(maps[0], maps[1])
+    head = torch.nn.Linear(net.out_channels[-1], 5, bias=False)
+    apart = [
+        part.mean((2, 3)) @ weight.t()
+        for part, weight in zip(maps, head.weight.split(32, 1), strict=True)
+    ]
+    torch.testing.assert_close(head(net.levels(pixels)[-1].mean((2, 3))), sum(apart))
+
+
+@pytest.mark.parametrize("arguments", [{"branches": 0}, {"trunk": 0}, {"trunk": 3}])
+def test_a_trunk_without_branches_is_refused(arguments: dict[str, int]) -> None:
+    with pytest.raises(ConfigError, match="expected at least one branch, and a trunk of 1 to 2"):
+        build_backbone({"type": "tentacles", "method": "fp", **SMALL["tentacles"], **arguments})

@@ -192,11 +192,13 @@ def test_blocks_keep_the_names_of_their_weights() -> None:
 
 
 def test_every_structure_names_a_block_that_exists() -> None:
-    chosen = {
-        name: method.config["model"]["network"]["backbone"]["block"]
+    backbones = {
+        name: method.config["model"]["network"]["backbone"]
         for name, method in METHODS.items()
         if method.kind == "structure"
     }
+    assert backbones["tentaclenet"] == {"type": "tentacles", "branches": 3}
+    chosen = {name: change["block"] for name, change in backbones.items() if "block" in change}
     assert {"xnornet", "binary_densenet", "meliusnet", "groupnet", "hierarchical"} <= set(chosen)
     for name, block in chosen.items():
         assert backbone(block, name).levels(torch.zeros(2, 3, 16, 16))[-1].shape[1] == 32

@@ -30,6 +30,7 @@ _SMALL: dict[str, dict[str, Any]] = {
     "melius": {"stem_channels": 4, "channels": (8, 16), "blocks": (1, 2), "growth": 8},
     "residual": {"blocks": 3, "out_channels": 40},
     "staged": {"stem_channels": 4, "channels": (20, 40), "blocks": (1, 2)},
+    "tentacles": {"stem_channels": 4, "channels": (20, 40), "blocks": (1, 2), "branches": 2},
 }
 
 

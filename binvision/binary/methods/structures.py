@@ -89,3 +89,19 @@ register_method(
         config=_block("hierarchical"),
     )
 )
+register_method(
+    Method(
+        name="tentaclenet",
+        kind="structure",
+        title="TentacleNet, three branches",
+        paper="Mocerino & Calimera, TentacleNet: A Pseudo-Ensemble Template for Accurate Binary "
+        "Convolutional Neural Networks, AICAS 2020 (arXiv 1912.10103)",
+        formula="logits = sum over branches b of linear_b(mean(branch_b(trunk(x)))); the first "
+        "stage is the trunk, all is trained from end to end; "
+        "conv = mean |W| * sum(sign(W) * sign(x))",
+        activation="polynomial",
+        weight="clip",
+        scale="mean_constant",
+        config={"model": {"network": {"backbone": {"type": "tentacles", "branches": 3}}}},
+    )
+)
