@@ -55,12 +55,21 @@ class Entrant:
             UsageError: unknown rival, or a setting out of its range.
             MissingExtraError: this OpenCV lacks the rival.
         """
+        return RivalTracker(self.source) if self.kind == "rival" else _ModelTracker(self.load())
+
+    def load(self) -> Tracker:
+        """The model's tracker whole, which tells its score and whether it is lost; one thread.
+
+        Raises:
+            ModelError: the file cannot be used for tracking.
+            UsageError: a rival, which has no model, or a setting out of its range.
+        """
         if self.kind == "rival":
-            return RivalTracker(self.source)
+            raise UsageError(f"{self.name}: is OpenCV's, and has no model of ours to load")
         from binvision.trackers.siamfc import Tracker
 
         load = _load_checkpoint if self.kind == "checkpoint" else _load_packed
-        return _ModelTracker(Tracker(load(self.source, dict(self.settings))))
+        return Tracker(load(self.source, dict(self.settings)))
 
     def identity(self) -> dict[str, object]:
         """What results depend on: the model's bytes, settings and version; a rival's OpenCV."""

@@ -30,6 +30,9 @@ class RivalTracker:
     MIL draws its features with C's rand(), which is seeded at each start, so that results do not
     depend on what the process did before.
 
+    Attributes:
+        found: Whether OpenCV's tracker claims to have the target in the frame given last.
+
     Raises:
         UsageError: the name is not in `RIVALS`.
         MissingExtraError: the installed OpenCV was built without this tracker.
@@ -50,6 +53,7 @@ class RivalTracker:
         """Start on a target; uint8 ``[H, W, 3]``, pixels counted from 0."""
         x, y, width, height = (round(value) for value in box_xywh)
         self._box = (x, y, max(width, 1), max(height, 1))
+        self.found = True
         _seed_c_library()
         self._tracker = self._create()
         self._tracker.init(frame_bgr, self._box)
@@ -61,10 +65,10 @@ class RivalTracker:
     def update(self, frame_bgr: np.ndarray) -> tuple[float, ...]:
         """Follow the target into the next frame; returns its box."""
         try:
-            found, box = self._tracker.update(frame_bgr)
+            self.found, box = self._tracker.update(frame_bgr)
         except cv2.error:
-            found = False
-        if found:
+            self.found = False
+        if self.found:
             self._box = box
         return tuple(map(float, self._box))
 

@@ -66,7 +66,8 @@ def test_keeps_the_last_box_on_failure(monkeypatch):
     tracker = RivalTracker("mil")
     frame = frame_with_target(20, 40)
     tracker.init(frame, (1.4, 2.6, 0.2, 7.0))
-    assert [tracker.update(frame) for _ in range(3)] == [(3.0, 4.0, 5.0, 6.0)] * 3
+    answers = [(tracker.update(frame), tracker.found) for _ in range(3)]
+    assert answers == [((3.0, 4.0, 5.0, 6.0), claim) for claim in (True, False, False)]
 
 
 def test_a_start_afresh_forgets_the_last_target(monkeypatch):
