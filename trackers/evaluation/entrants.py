@@ -184,7 +184,7 @@ def _load_checkpoint(source: str, changes: dict[str, float]) -> Embedder:
 
 def _replaced(settings: SiamFCSettings, changes: dict[str, float]) -> SiamFCSettings:
     try:
-        return SiamFCSettings.from_mapping(dataclasses.asdict(settings) | changes, "--set")
+        return type(settings).from_mapping(dataclasses.asdict(settings) | changes, "--set")
     except ModelFileError as error:  # the file is right: the replacement is not
         raise UsageError(str(error)) from error
 
