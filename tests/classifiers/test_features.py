@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,9 +10,11 @@ import pytest
 import torch
 
 from binvision.binary import METHODS
-from binvision.classifiers.features import FEATURE_LOSSES
+from binvision.classifiers.features import FEATURE_LOSSES, CentreLoss
 from binvision.classifiers.training import ClassifierTraining
 from binvision.errors import ConfigError
+from binvision.training.run import TrainingRequest, prepare_config
+from tests.support.labelled_pictures import write_pictures
 
 
 @pytest.mark.parametrize("name", ["centre", "bayesian"])
@@ -61,9 +64,9 @@ def test_learned_variances_are_those_of_the_features() -> None:
     assert torch.allclose(loss.log_variance[0].exp(), features.var(0, correction=0), rtol=0.03)
 
 
-def make_training(**options: Any) -> ClassifierTraining:
+def make_training(method: str = "bonn", **options: Any) -> ClassifierTraining:
     torch.manual_seed(3)
-    backbone = {"type": "residual", "method": "bonn", "stem_channels": 8, "channels": 8}
+    backbone = {"type": "residual", "method": method, "stem_channels": 8, "channels": 8}
     backbone |= {"blocks": 1, "out_channels": 8}
     return ClassifierTraining({"backbone": backbone, "classes": ["a", "b"]}, **options)
 
@@ -79,6 +82,26 @@ def test_a_training_adds_the_loss_of_its_features() -> None:
     assert training.features.centres.grad.abs().sum() > 0
     assert "loss_features" not in make_training()(images, labels)
     assert not [name for name in training.network.state_dict() if "centres" in name]
+
+
+@pytest.mark.parametrize("method", ["mcn", "mcn_weights"])
+def test_modulated_networks_draw_features_to_the_centres_of_their_classes(
+    method: str, tmp_path: Path
+) -> None:
+    data = write_pictures(tmp_path / "pictures.npz")
+    request = TrainingRequest("classification/cifar10", tmp_path, data, method=method)
+    training = make_training(method, features=prepare_config(request).model.features)
+    images, labels = torch.rand(4, 3, 32, 32) * 255, torch.tensor([0, 1, 1, 0])
+    losses = training(images, labels)
+    features = training.network.backbone(images).mean((2, 3))
+    centres = training.features.centres.detach().double().numpy()
+    assert type(training.features) is CentreLoss and (centres == 0).all()
+    away = features.detach().double().numpy() - centres[labels]
+    expected = 1e-3 / 2 * (away**2).sum() / 4
+    assert losses["loss_features"].item() == pytest.approx(expected, rel=1e-5)
+    losses["loss_features"].backward()
+    pull = np.stack([-1e-3 / 4 * away[labels == y].sum(0) for y in range(2)])
+    np.testing.assert_allclose(training.features.centres.grad, pull, rtol=1e-4, atol=1e-8)
 
 
 def test_an_unknown_loss_is_refused() -> None:

@@ -59,6 +59,11 @@ class ModulatedWeight(WeightQuantizer):
 
 
 _PAPER = "Wang et al., Modulated Convolutional Networks, CVPR 2018"
+_LOSS = (
+    "loss + ||C - sign(C) M||^2 / 2, and of a classifier's features f + lambda/2 ||f - c||^2 with "
+    "the centre c of the class learned"
+)
+_CENTRES = {"model": {"features": {"type": "centre", "weight": 1e-3}}}
 register_method(
     Method(
         name="mcn",
@@ -66,11 +71,12 @@ register_method(
         title="MCN, M-Filters of four planes",
         paper=_PAPER,
         formula="y[4 i + j] = sum over taps t of M_j[t] * sum(sign(C_i[t]) * sign(x[t])), M "
-        "learned; loss + ||C - sign(C) M||^2 / 2. The filter of a quarter of the outputs is "
-        "learned. A scale for each tap, which packs exactly.",
+        f"learned; {_LOSS}. The filter of a quarter of the outputs is learned. A scale for each "
+        "tap, which packs exactly.",
         activation="clip",
         weight="modulated",
         losses={"kernel": 1e-4},
+        config=_CENTRES,
     )
 )
 register_method(
@@ -79,10 +85,11 @@ register_method(
         kind="quantiser",
         title="MCN, weights alone",
         paper=_PAPER,
-        formula="y[4 i + j] = sum(sign(C_i) * M_j * x), M learned; loss + ||C - sign(C) M||^2 / 2. "
-        "Real convolution at inference.",
+        formula=f"y[4 i + j] = sum(sign(C_i) * M_j * x), M learned; {_LOSS}. Real convolution at "
+        "inference.",
         activation=None,
         weight="modulated",
         losses={"kernel": 1e-4},
+        config=_CENTRES,
     )
 )
