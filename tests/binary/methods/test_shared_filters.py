@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 import torch
 
 from binvision.binary import WEIGHTS, BinaryConv2d, WeightQuantizer
+from binvision.binary.methods.decomposition import mode_product
 
 
 def latent_of(part: WeightQuantizer, seed: int = 0) -> torch.Tensor:
@@ -102,6 +105,8 @@ def test_modulated_filters(outputs: int) -> None:
 
 # Decompositions
 
+NEAR = {"rtol": 1e-5, "atol": 1e-5}  # factors are rounded to some 24 bits
+
 
 @pytest.mark.parametrize("rank", [None, 3])
 def test_matrix_decomposition(rank: int | None) -> None:
@@ -115,8 +120,8 @@ def test_matrix_decomposition(rank: int | None) -> None:
     np.testing.assert_array_equal(
         part(part.expand(latent)).detach().view(6, 18), np.where(w >= 0, 1, -1)
     )
-    np.testing.assert_allclose(part.mixing.grad, g @ v.T, atol=1e-12)
-    np.testing.assert_allclose(latent.grad.view(-1, 18), u.T @ g, atol=1e-12)
+    np.testing.assert_allclose(part.mixing.grad, g @ v.T, **NEAR)
+    np.testing.assert_allclose(latent.grad.view(-1, 18), u.T @ g, **NEAR)
 
 
 @pytest.mark.parametrize("ranks", [None, (4, 2, 2, 3)])
@@ -129,15 +134,15 @@ def test_tucker_decomposition(ranks: tuple[int, ...] | None) -> None:
     core = latent.detach().numpy()
     factors = [factor.detach().numpy() for factor in part.factors]
     w = np.einsum("abcd,ia,jb,kc,ld->ijkl", core, *factors)
-    np.testing.assert_allclose(kernel.detach(), w, atol=1e-12)
+    np.testing.assert_allclose(kernel.detach(), w, **NEAR)
     g = incoming.numpy() * (np.abs(w) <= 1)
     np.testing.assert_allclose(
-        latent.grad, np.einsum("ijkl,ia,jb,kc,ld->abcd", g, *factors), atol=1e-12
+        latent.grad, np.einsum("ijkl,ia,jb,kc,ld->abcd", g, *factors), **NEAR
     )
     np.testing.assert_allclose(
         part.factors[1].grad,
         np.einsum("ijkl,abcd,ia,kc,ld->jb", g, core, factors[0], factors[2], factors[3]),
-        atol=1e-12,
+        **NEAR,
     )
 
 
@@ -155,6 +160,63 @@ def test_mixed_precision_does_not_change_a_sign() -> None:
         with torch.autocast("cpu", torch.bfloat16):
             inside = layer.kernel()
         assert torch.equal(inside, layer.kernel())
+
+
+@pytest.mark.parametrize("rank", [1, 37, 256, 511])
+def test_products_are_exact_whatever_the_order_of_additions(rank: int) -> None:
+    torch.manual_seed(rank)
+    # Columns in pairs that cancel but for a last bit or two, so that many sums are near zero.
+    half = torch.randn(12, rank)
+    factor = torch.cat([half, torch.nextafter(-half, torch.zeros(()))], 1)
+    tensor = torch.randn(rank, 5, 3).repeat(2, 1, 1) * 10.0 ** torch.randint(-6, 3, (5, 3))
+    product = mode_product(factor, tensor, 0)
+    assert product.dtype == torch.float64
+    for _ in range(5):
+        order = torch.randperm(2 * rank)
+        again = mode_product(factor[:, order], tensor[order], 0)
+        assert torch.equal(product, again)
+    bits = (53 - (2 * rank).bit_length()) // 2
+    u, v = (on_grid(values.numpy(), bits) for values in (factor, tensor))
+    for i, j, k in np.ndindex(12, 5, 3):
+        exact = sum(a * b for a, b in zip(u[i], v[:, j, k], strict=True))
+        assert Fraction(product[i, j, k].item()) == exact
+    largest = factor.abs().max() * tensor.abs().max() * 2 * rank
+    plain = np.tensordot(factor.double().numpy(), tensor.double().numpy(), 1)
+    np.testing.assert_allclose(product, plain, rtol=0, atol=largest.item() * 2.0 ** (1 - bits))
+
+
+def on_grid(values: np.ndarray, bits: int) -> np.ndarray:
+    """The nearest fractions of 2^-bits of the power of two above all, ties to even."""
+    step = Fraction(2) ** (int(np.frexp(np.abs(values).max())[1]) - bits)
+    return np.vectorize(lambda value: round(Fraction(float(value)) / step) * step, otypes="O")(
+        values
+    )
+
+
+def test_products_of_zeros_are_zero() -> None:
+    product = mode_product(torch.zeros(3, 2), torch.randn(2, 4), 0)
+    assert torch.equal(product, torch.zeros(3, 4, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("method", ["decomposed_matrix", "decomposed_tucker"])
+def test_signs_near_zero_are_those_of_another_order(method: str) -> None:
+    """Renaming what is summed over changes the order of every sum, and must not change a sign."""
+    torch.manual_seed(0)
+    layer = BinaryConv2d(16, 16, 3, method=method)
+    part = layer.quantizer
+    factors = [part.mixing] if method == "decomposed_matrix" else list(part.factors)
+    with torch.no_grad():
+        # Kernels that are zero but for roundings.
+        layer.weight[8:] = layer.weight[:8]
+        factors[0][:, 8:] = -factors[0][:, :8]
+        layer.weight[8:] *= 1 + 1e-7
+        kernel = layer.kernel()
+        assert kernel.abs().max() < 1e-5 and 0.2 < (kernel >= 0).float().mean() < 0.9
+        for mode, factor in enumerate(factors):
+            order = torch.randperm(factor.shape[1])
+            factor.copy_(factor[:, order])
+            layer.weight.copy_(layer.weight.index_select(mode, order))
+        assert torch.equal(layer.kernel(), kernel)
 
 
 # Group-Net
