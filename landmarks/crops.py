@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from binvision.errors import DataError
+from binvision.errors import ConfigError, DataError
 from binvision.landmarks.annotations import PointPicture, read_point_set
 from binvision.landmarks.crop import box_of, crop_matrix, crop_of_box, take_crop, to_crop
 from binvision.landmarks.schemes import find_scheme
@@ -77,6 +77,7 @@ class PointCrops(Dataset):
         ranges: Arguments of :class:`CropRanges`.
 
     Raises:
+        ConfigError: Crops are to be mirrored, and the images of the points in a mirror are unknown.
         DataError: There are no data, they are damaged, or have other points.
     """
 
@@ -94,6 +95,13 @@ class PointCrops(Dataset):
         seed: int = 0,
         ranges: dict[str, Any] | None = None,
     ) -> None:
+        self._ranges = CropRanges(**(ranges or {}))
+        self._scheme = find_scheme(scheme)
+        if self._ranges.flip and not self._scheme.mirror:
+            raise ConfigError(
+                f"the mirror images of the points {scheme} are not known; train without mirrored "
+                f"crops: --set \"train_dataloader.dataset.ranges={{'flip': 0.0}}\""
+            )
         sources = [(path, "") for path in faces] + ([(data, images)] if data else [])
         if not sources:
             raise DataError(
@@ -111,10 +119,8 @@ class PointCrops(Dataset):
         if not self.pictures:
             raise DataError(f"{sources[0][0]}: no picture has {_LEAST_POINTS} points")
         self._photos = [PhotoStore(path) for path in photos]
-        self._mirror = np.array(find_scheme(scheme).mirror)
         self._size, self._crop = input_size, crop
         self._length, self._seed = length, seed
-        self._ranges = CropRanges(**(ranges or {}))
         self._decoded = DecodedPictures(_MEMORY)
 
     def __len__(self) -> int:
@@ -132,7 +138,7 @@ class PointCrops(Dataset):
         rng = np.random.default_rng((self._seed, index))
         if rng.random() < self._ranges.absent:
             image = self._degrade(self._background(rng), rng)
-            return self._item(image, np.full((len(self._mirror), 2), np.nan), present=False)
+            return self._item(image, np.full((len(self._scheme), 2), np.nan), present=False)
         number = int(rng.integers(len(self.pictures)))
         picture = self.pictures[number]
         matrix, mirrored = self._placement(picture, rng)
@@ -141,7 +147,7 @@ class PointCrops(Dataset):
             image = self._stand_before(image, self._image(number).shape[:2], matrix, rng)
         points = to_crop(picture.points, matrix)
         if mirrored:
-            points = points[self._mirror]
+            points = points[list(self._scheme.mirror)]
         if rng.random() < self._ranges.occluder:
             image = self._occlude(image, rng)
         return self._item(self._degrade(image, rng), points, present=True)

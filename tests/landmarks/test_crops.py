@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from binvision.errors import DataError
+from binvision.errors import ConfigError, DataError
 from binvision.landmarks.crops import PointCrops
 from binvision.landmarks.schemes import find_scheme
 from tests.support.face_archives import write_face_archive, write_points
@@ -53,6 +53,20 @@ def test_items_are_what_the_training_takes(faces: Path) -> None:
     assert extent == pytest.approx(SIZE / 1.5, rel=0.01)
     middle = (points.min(0) + points.max(0)) / 2
     np.testing.assert_allclose(middle, (SIZE - 1) / 2, atol=0.05)
+
+
+def test_points_without_mirror_images_train_unmirrored_or_not_at_all(tmp_path: Path) -> None:
+    points = np.random.default_rng(0).uniform(10, 50, (34, 2))
+    with pytest.raises(ConfigError, match="points face34 are not known.*ranges={'flip': 0.0}"):
+        crops_of_34(points, tmp_path)
+    for absent, labelled in ((0.0, 34), (1.0, 0)):
+        item = crops_of_34(points, tmp_path, **{**PLAIN, "absent": absent})[0]
+        assert item["points"].shape == (34, 2) and int(item["weights"].sum()) == labelled
+
+
+def crops_of_34(points: np.ndarray, folder: Path, **ranges: float) -> PointCrops:
+    path = write_keypoints_json(folder, [("a.png", keypoints_row(points))])
+    return PointCrops("face34", data=str(path), input_size=SIZE, crop=1.5, length=1, ranges=ranges)
 
 
 @pytest.mark.parametrize(
