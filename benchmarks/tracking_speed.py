@@ -1,5 +1,6 @@
-"""Speed of tracking on one thread: the packed network against its float twin in PyTorch.
+"""Speed of tracking on one thread, stage by stage; beside it the float twin in PyTorch.
 
+    python -m benchmarks.tracking_speed --packed rb-siamfc
     python -m benchmarks.tracking_speed --packed rb-siamfc --twin siamfc_fp.pth
 
 Both run in the very same loop over the same 1280x720 video in the same process, in turns, so that
@@ -7,10 +8,11 @@ a machine that slows down slows both; only the ratio of one run can be compared 
 another. Without --video the demo clip is rendered at twice its size. The twin runs in float32,
 channels_last, inference_mode.
 
-Stages, each in milliseconds a frame: decoding the video, cutting and resizing the search crops,
-the network on three scales, and all that follows (correlation, up-sampling, peak, box). The
-first frame of a round (initialisation) is not counted, and a round of each comes before as
-warm-up. Shown is the median over rounds with the smallest and the largest.
+Stages, each in milliseconds a frame: decoding the video, cutting and resizing what the network
+looks at, the network, and all that follows (up-sampling, peak, box; correlation, where it is not
+in the network). The first frame of a round (initialisation) is not counted, and a round of each
+comes before as warm-up. Shown is the median over rounds with the smallest and the largest, and
+frames a second beyond decoding ("tracker") and with it ("all").
 
 The result is checked: every round must give the same boxes, and the packed model must follow the
 target of the rendered clip, or there are no figures.
@@ -23,14 +25,13 @@ import csv
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 from time import perf_counter
 
 import cv2
 import numpy as np
-import torch
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
@@ -40,8 +41,8 @@ from benchmarks.machine import describe
 from binvision.errors import BinvisionError, DataError
 from binvision.media import open_source
 from binvision.media.boxes import BoxXYWH, overlaps, parse_box
-from binvision.trackers import Embedder, PackedEmbedder, Tracker
-from binvision.trackers.torch_embedder import TorchEmbedder
+from binvision.trackers import Tracker
+from binvision.trackers.evaluation.entrants import enter
 
 THREADS = 1
 STAGES = ("decode", "crop", "network", "post")
@@ -69,31 +70,30 @@ def main(arguments: list[str] | None = None) -> None:
     """Measure, check, print, and write a CSV where one is named."""
     options = _parse(arguments)
     cv2.setNumThreads(THREADS)
-    torch.set_num_threads(THREADS)
     with tempfile.TemporaryDirectory() as folder:
         try:
             footage = _footage(options, Path(folder))
-            rounds = measure(_embedders(options), footage, options.rounds, options.frames)
+            rounds = measure(_trackers(options), footage, options.rounds, options.frames)
             if not options.smoke:
                 check(rounds["packed"], footage)
         except BinvisionError as error:
             sys.exit(f"error: {error}")
-    facts = describe(THREADS, "torch")
+    facts = describe(THREADS, *(["torch"] if options.twin else []))
     report(rounds, facts)
     if options.csv:
         write_csv(options.csv, rounds, facts)
 
 
 def measure(
-    embedders: dict[str, Embedder], footage: Footage, rounds: int, frames: int
+    trackers: dict[str, Tracker], footage: Footage, rounds: int, frames: int
 ) -> dict[str, list[Round]]:
-    """Run every embedder ``rounds`` times over the video, in turns, after a warm-up each."""
-    for embedder in embedders.values():
-        _run_round(embedder, footage, min(frames, 5))
-    results: dict[str, list[Round]] = {name: [] for name in embedders}
+    """Run every tracker ``rounds`` times over the video, in turns, after a warm-up each."""
+    for tracker in trackers.values():
+        _run_round(tracker, footage, min(frames, 5))
+    results: dict[str, list[Round]] = {name: [] for name in trackers}
     for _ in range(rounds):
-        for name, embedder in embedders.items():
-            results[name].append(_run_round(embedder, footage, frames))
+        for name, tracker in trackers.items():
+            results[name].append(_run_round(tracker, footage, frames))
     for name, passes in results.items():
         if any((one.boxes_xywh != passes[0].boxes_xywh).any() for one in passes):
             raise DataError(f"{name}: boxes differ between rounds; expected equal ones")
@@ -118,7 +118,7 @@ def check(rounds: list[Round], footage: Footage) -> None:
 
 
 def report(rounds: dict[str, list[Round]], facts: dict[str, str]) -> None:
-    """Print the table and the ratios."""
+    """Print the table, and the ratios where there is a twin."""
     table = Table(box=SIMPLE_HEAD, title="ms a frame: median (smallest - largest)")
     for header in ("", *STAGES, "fps tracker", "fps all"):
         table.add_column(header, justify="right" if header else "left")
@@ -126,8 +126,9 @@ def report(rounds: dict[str, list[Round]], facts: dict[str, str]) -> None:
         table.add_row(name, *(_spread(passes, stage) for stage in STAGES), *_rates(passes))
     console = Console(width=140)
     console.print(table)
-    ratios = {stage: f"{ratio:.2f}" for stage, ratio in ratio_by_stage(rounds).items()}
-    console.print(f"twin / packed: {ratios}")
+    if "twin" in rounds:
+        ratios = {stage: f"{ratio:.2f}" for stage, ratio in ratio_by_stage(rounds).items()}
+        console.print(f"twin / packed: {ratios}")
     console.print("  ".join(f"{name} {value}" for name, value in facts.items()))
 
 
@@ -153,8 +154,8 @@ def write_csv(path: Path, rounds: dict[str, list[Round]], facts: dict[str, str])
                 rows.writerow({"network": name, "round": index, **times, **facts})
 
 
-def _run_round(embedder: Embedder, footage: Footage, frames: int) -> Round:
-    tracker = Tracker(embedder)
+def _run_round(tracker: Tracker, footage: Footage, frames: int) -> Round:
+    before = replace(tracker.timings)
     boxes, decode = [], 0.0
     with open_source(footage.path) as source:
         pictures = _timed(iter(source))
@@ -163,7 +164,8 @@ def _run_round(embedder: Embedder, footage: Footage, frames: int) -> Round:
             boxes.append(tracker.update(picture).box_xywh)
             decode += seconds
     timings = tracker.timings
-    seconds = (decode, timings.crop, timings.network, timings.post)
+    spent = (getattr(timings, stage) - getattr(before, stage) for stage in STAGES[1:])
+    seconds = (decode, *spent)
     per_frame = {s: 1000 * t / len(boxes) for s, t in zip(STAGES, seconds, strict=True)}
     return Round(per_frame, np.array(boxes))
 
@@ -178,10 +180,9 @@ def _timed(pictures: Iterator[np.ndarray]) -> Iterator[tuple[np.ndarray, float]]
         yield picture, perf_counter() - began
 
 
-def _embedders(options: argparse.Namespace) -> dict[str, Embedder]:
-    packed = PackedEmbedder(options.packed, threads=THREADS)
-    packed.prepare()
-    return {"packed": packed, "twin": TorchEmbedder.from_checkpoint(options.twin, threads=THREADS)}
+def _trackers(options: argparse.Namespace) -> dict[str, Tracker]:
+    models = {"packed": options.packed, "twin": options.twin}
+    return {name: enter([model], [], {})[0].load() for name, model in models.items() if model}
 
 
 def _footage(options: argparse.Namespace, folder: Path) -> Footage:
@@ -212,7 +213,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--packed", default="rb-siamfc", help="shipped model or packed file")
-    parser.add_argument("--twin", required=True, help="checkpoint of the float twin")
+    parser.add_argument("--twin", help="checkpoint of the float twin")
     parser.add_argument("--video", help="a video of your own; needs --init")
     parser.add_argument("--init", help="first box of --video: X,Y,W,H")
     parser.add_argument("--rounds", type=int, default=5, help="passes of each (default 5)")
