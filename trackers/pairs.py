@@ -130,11 +130,12 @@ class SequenceStore:
 
 
 class ObjectGroups(Dataset[dict[str, Tensor]]):
-    """Groups of views for SiamFC training; item i is the same for the same seed.
+    """Groups of views for the training of trackers; item i is the same for the same seed.
 
     An item holds ``exemplars`` uint8 (E, 3, 127, 127), ``searches`` uint8 (S, 3, size, size) and
     ``offsets`` float32 (S, 2), the target's displacement from the search region's centre in
-    pixels. Colours are BGR.
+    pixels; or, in place of offsets, ``boxes`` float32 (S, 4), left, top, right, bottom of the
+    target in pixels of the search region. Colours are BGR.
 
     Args:
         photos: Photograph archives, see :class:`PhotoStore`.
@@ -146,6 +147,7 @@ class ObjectGroups(Dataset[dict[str, Tensor]]):
         search_shift: Largest displacement of the target, pixels.
         sequence_share: Share of groups from sequences, where both kinds are given.
         seed: Seed of everything random.
+        boxed: Give boxes in place of offsets, of targets that change size and form more.
 
     Raises:
         DataError: Neither photographs nor sequences are given, or they cannot be read.
@@ -163,6 +165,7 @@ class ObjectGroups(Dataset[dict[str, Tensor]]):
         search_shift: float = 36,
         sequence_share: float = 0.3,
         seed: int = 0,
+        boxed: bool = False,
     ) -> None:
         self._photos = [PhotoStore(path) for path in photos]
         self._sequences = [SequenceStore(root) for root in sequences]
@@ -171,7 +174,10 @@ class ObjectGroups(Dataset[dict[str, Tensor]]):
         self._objects, self._exemplars, self._searches = objects, exemplars, searches
         self._search = replace(_SEARCH, size=search_size, shift=search_shift)
         self._sequence_share = sequence_share if photos else 1.0
-        self._seed = seed
+        self._seed, self._boxed = seed, boxed
+        if boxed:
+            # A box head must see the target in other sizes and forms than the exemplar's.
+            self._search = replace(self._search, scale_sigma=0.16, aspect_sigma=0.25)
 
     def __len__(self) -> int:
         """Return the number of groups in an epoch."""
@@ -185,22 +191,25 @@ class ObjectGroups(Dataset[dict[str, Tensor]]):
         grey, flip = rng.random() < 0.1, rng.random() < 0.5
         resolution = _draw_resolution(rng)
 
-        views, offsets = [], []
+        views, offsets, boxes = [], [], []
         for i, target in enumerate(targets):
             ranges = _EXEMPLAR if i < self._exemplars else self._search
-            view, offset = render_view(target, others, ranges, rng)
+            view, offset, box = render_view(target, others, ranges, rng)
             view = degrade(view, rng, resolution * np.exp(rng.uniform(-0.15, 0.15)))
             if grey:
                 view = cv2.cvtColor(cv2.cvtColor(view, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
             if flip:
                 view, offset = view[:, ::-1], offset * np.array([-1, 1], np.float32)
+                box[[0, 2]] = ranges.size - 1 - box[[2, 0]]
             views.append(torch.from_numpy(np.ascontiguousarray(view.transpose(2, 0, 1))))
             offsets.append(torch.from_numpy(offset))
+            boxes.append(torch.from_numpy(box))
             rng.shuffle(others)
+        places = {"boxes": boxes} if self._boxed else {"offsets": offsets}
         return {
             "exemplars": torch.stack(views[: self._exemplars]),
             "searches": torch.stack(views[self._exemplars :]),
-            "offsets": torch.stack(offsets[self._exemplars :]),
+            **{name: torch.stack(rows[self._exemplars :]) for name, rows in places.items()},
         }
 
     def _draw_photo(self, rng: Generator) -> Target:

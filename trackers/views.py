@@ -74,7 +74,7 @@ class ViewRanges:
 
 def render_view(
     target: Target, others: list[Target], ranges: ViewRanges, rng: Generator
-) -> tuple[Image, NDArray[np.float32]]:
+) -> tuple[Image, NDArray[np.float32], NDArray[np.float32]]:
     """Render one view of ``target``.
 
     Args:
@@ -84,8 +84,8 @@ def render_view(
         rng: Source of all randomness.
 
     Returns:
-        The crop (size, size, 3) uint8, and the target's displacement (dx, dy) from the centre of
-        the crop, float32 pixels.
+        The crop (size, size, 3) uint8; the target's displacement (dx, dy) from the centre of the
+        crop, float32 pixels; and its box there, float32 (left, top, right, bottom).
     """
     shift = rng.uniform(-ranges.shift, ranges.shift, 2)
     place = (ranges.size - 1) / 2 + shift
@@ -101,7 +101,7 @@ def render_view(
             view = _add_distractor(view, other, place, outline, rng)
     if others and rng.random() < ranges.occluder:
         view = _add_occluder(view, others[-1], place, outline, rng)
-    return view, shift.astype(np.float32)
+    return view, shift.astype(np.float32), _box_of(outline)
 
 
 def degrade(view: Image, rng: Generator, resolution: float = 1.0) -> Image:
@@ -136,8 +136,10 @@ def _placement(
 ) -> NDArray[np.float64]:
     """2x3 matrix from picture to view that puts the target's centre at ``place``."""
     scale = _EXEMPLAR_SIZE / target.context_side
-    scale *= np.exp(np.clip(rng.normal(0, ranges.scale_sigma), -0.2, 0.2))
-    aspect = np.exp(np.clip(rng.normal(0, ranges.aspect_sigma), -0.3, 0.3) / 2)
+    # Beyond the limits of the old ranges only where sigma itself asks for it.
+    limits = max(0.2, 2 * ranges.scale_sigma), max(0.3, 2 * ranges.aspect_sigma)
+    scale *= np.exp(np.clip(rng.normal(0, ranges.scale_sigma), -limits[0], limits[0]))
+    aspect = np.exp(np.clip(rng.normal(0, ranges.aspect_sigma), -limits[1], limits[1]) / 2)
     angle = np.deg2rad(np.clip(rng.normal(0, ranges.rotation_sigma), -30, 30))
     rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     shear = np.array([[1, np.clip(rng.normal(0, ranges.shear_sigma), -0.3, 0.3)], [0, 1]])
@@ -157,6 +159,13 @@ def _outline(target: Target, matrix: NDArray[np.float64]) -> NDArray[np.float64]
     x, y, w, h = target.box_xywh
     corners = np.array([[x, y], [x + w, y], [x + w, y + h], [x, y + h]])
     return corners @ matrix[:, :2].T + matrix[:, 2]
+
+
+def _box_of(outline: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Box around the ellipse in a turned box: an object seldom fills the corners of its own."""
+    along, across = (outline[1] - outline[0]) / 2, (outline[3] - outline[0]) / 2
+    centre, half = outline.mean(0), np.hypot(along, across)
+    return np.concatenate([centre - half, centre + half]).astype(np.float32)
 
 
 def _mask(outline: NDArray[np.float64], size: int, rng: Generator) -> NDArray[np.float32]:

@@ -28,7 +28,7 @@ def spot_target(box: tuple[float, float, float, float]) -> Target:
 def test_the_offset_tells_where_the_target_is(box: tuple[float, float, float, float]) -> None:
     target = spot_target(box)
     for seed in range(5):
-        view, offset = render_view(target, [], PLAIN, np.random.default_rng(seed))
+        view, offset, _ = render_view(target, [], PLAIN, np.random.default_rng(seed))
         bright = view[..., 0].astype(float) * (view[..., 0] > 100)
         rows, cols = np.indices(bright.shape)
         found = np.array([(cols * bright).sum(), (rows * bright).sum()]) / bright.sum()
@@ -41,7 +41,7 @@ def test_the_context_region_fills_an_exemplar() -> None:
     side = np.sqrt((40 + margin) * (24 + margin))
     image = np.zeros((200, 300, 3), np.uint8)
     image[60:84, 100:140] = 255
-    view, _ = render_view(Target(image, box), [], PLAIN, np.random.default_rng(3))
+    view, _, _ = render_view(Target(image, box), [], PLAIN, np.random.default_rng(3))
     columns = (view[..., 0] > 127).any(0).sum()
     assert columns == pytest.approx(40 * 127 / side, abs=2)
 
@@ -52,10 +52,10 @@ def test_foreign_pictures_enter_only_when_asked(kind: str) -> None:
     foreign = [
         Target(np.full((120, 160, 3), 200, np.uint8), (50.0, 30.0, 50.0, 50.0)) for _ in range(4)
     ]
-    plain, _ = render_view(target, foreign, PLAIN, np.random.default_rng(1))
+    plain, _, _ = render_view(target, foreign, PLAIN, np.random.default_rng(1))
     assert (plain == 90).all()
     asked = ViewRanges(**{**PLAIN.__dict__, kind: 1.0, "shift": 0.0})
-    view, _ = render_view(target, foreign, asked, np.random.default_rng(1))
+    view, _, _ = render_view(target, foreign, asked, np.random.default_rng(1))
     assert (view > 150).mean() > 0.02
     assert view[79, 79, 0] < 150 or kind == "occluder"  # the target's middle stays visible
 
