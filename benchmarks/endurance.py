@@ -12,8 +12,9 @@ the machine hardly counts), resident memory at the end of the minute, the part o
 which the box overlaps the true one by half or more, and the part in which the tracker is lost.
 
 The first minute is warm-up. Memory is flat when its highest mark in the second half of the others
-is at most 2 MB above that in the first half; speed is flat when the medians of the halves differ by
-less than 5 %. Exit status 1 says that one of them is not. Needs /proc, so Linux.
+is at most 2 MB above that in the first half; speed is flat when a frame of the second half takes
+less than 5 % more than one of the first, median against median. Exit status 1 says that one of
+them is not. Needs /proc, so Linux.
 """
 
 from __future__ import annotations
@@ -94,8 +95,8 @@ class Verdict:
 
     @property
     def speed_is_flat(self) -> bool:
-        """Whether a frame takes as long as before."""
-        return abs(self.speed) < SPEED
+        """Whether a frame takes no longer than before."""
+        return self.speed < SPEED
 
 
 def main(arguments: list[str] | None = None) -> None:

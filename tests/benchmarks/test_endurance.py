@@ -78,6 +78,7 @@ def test_verdicts() -> None:
     assert leaking.memory_mb == 4 and not leaking.memory_is_flat
     slowing = judge([warm_up, *(minute(10.0 + index, 200.0) for index in range(4))])
     assert not slowing.speed_is_flat and slowing.memory_is_flat
+    assert judge([minute(11.0, 1.0), minute(10.0, 1.0)]).speed_is_flat, "faster is no fault"
     assert judge([warm_up]) == Verdict(0.0, 0.0)
     assert judge([minute(10.0, 1.0), minute(20.0, 9.0)]) == Verdict(8.0, 1.0)
 
