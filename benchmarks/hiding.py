@@ -91,7 +91,8 @@ def make_clips(
     Args:
         sequences: What to make them of.
         count: Clips of a kind of a sequence; they differ in start, direction and time hidden.
-        seed: Another seed, other clips; a clip does not depend on the other sequences' number.
+        seed: Another seed, other clips. A clip does not depend on ``count``, and a cut-out not on
+            the other sequences either.
 
     Raises:
         DataError: None of the sequences shows its target in 20 frames in a row.
