@@ -1,0 +1,86 @@
+"""The numbers that the loop of a tracker with a box head needs, as a packed model carries them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from binvision.errors import ModelFileError
+from binvision.runtime.faults import show
+from binvision.runtime.settings import check_names, check_ranges, is_number, is_whole
+from binvision.trackers.settings import MAX_SIDE
+
+__all__ = ["TASK", "BoxSettings"]
+
+TASK = "tracking/box"
+
+
+@dataclass(frozen=True)
+class BoxSettings:
+    """Settings of a Siamese tracker with a box head, under the field's names.
+
+    The first six belong to the trained network; the others steer the tracker.
+
+    Attributes:
+        stride: Pixels of the search crop between two cells of the score map.
+        origin: Centre of the first cell, pixels of the crop.
+        fine_crop: Side of the exemplar's fine map that is kept, cells.
+        coarse_crop: Side of its coarse map that is kept, cells.
+        exemplar_size: Side of the exemplar crop, pixels.
+        search_size: Side of the search crop, pixels.
+        context: Margin around the target, as a part of width + height, 0..10.
+        window_influence: Weight of the cosine window against the score, in 0..1.
+        penalty_k: Strength of the penalty on a change of size and of ratio (Li et al., SiamRPN,
+            CVPR 2018, section 4.3), 0..10.
+        size_lr: How much of the size found is taken over in a frame, at most, in 0..1.
+        lost_threshold: Score below which the target counts as lost, in 0..1.
+        found_threshold: Score from which a lost target counts as found again, in 0..1.
+    """
+
+    stride: int = 16
+    origin: float = 3.5
+    fine_crop: int = 7
+    coarse_crop: int = 6
+    exemplar_size: int = 127
+    search_size: int = 255
+    context: float = 0.5
+    window_influence: float = 0.4
+    penalty_k: float = 0.04
+    size_lr: float = 0.35
+    lost_threshold: float = 0.2
+    found_threshold: float = 0.5
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any], where: str) -> BoxSettings:
+        """Build from the ``settings`` of a packed model.
+
+        Args:
+            values: Names and numbers; what is absent has the default.
+            where: What messages call the model.
+
+        Raises:
+            ModelFileError: A name is unknown, or a value is out of its range.
+        """
+        check_names(cls, values, "tracking", where)
+        for name, value in values.items():
+            if not is_number(value):
+                raise ModelFileError(
+                    f"{where}: tracking setting {name} = {show(value)} is not a number that fits "
+                    f"float32"
+                )
+        settings = cls(**values)
+        check_ranges(settings._conditions(), asdict(settings), "tracking", where)
+        return settings
+
+    def _conditions(self) -> dict[str, bool]:
+        wholes = ("stride", "fine_crop", "coarse_crop", "exemplar_size", "search_size")
+        conditions = {name: is_whole(getattr(self, name), MAX_SIDE) for name in wholes}
+        for name in ("window_influence", "size_lr"):
+            conditions[name] = 0 <= getattr(self, name) <= 1
+        conditions["origin"] = 0 <= self.origin <= self.search_size
+        conditions["context"] = 0 <= self.context <= 10
+        conditions["penalty_k"] = 0 <= self.penalty_k <= 10
+        conditions["lost_threshold"] = 0 <= self.lost_threshold <= self.found_threshold
+        conditions["found_threshold"] = self.found_threshold <= 1
+        return conditions
