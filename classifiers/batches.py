@@ -49,6 +49,10 @@ class PictureBatches(BaseDataPreprocessor):
     al., Deep Residual Learning, CVPR 2016, section 4.2). A number, the seed and the size of the
     batches decide all of it, so that a resumed run sees what it would have seen.
 
+    Attributes:
+        pixels: All pictures, (N, S, S, 3) uint8.
+        labels: Their classes, (N,).
+
     Args:
         data: The archive; see :func:`read_pictures`.
         seed: Of order and changes.
@@ -63,9 +67,21 @@ class PictureBatches(BaseDataPreprocessor):
         if not data:
             raise DataError("no pictures to train on: pass --data cifar10_jpeg.npz")
         found = read_pictures(Path(data), "train")
-        self._seed, self._shift = seed, shift
+        self.seed, self._shift = seed, shift
         self.register_buffer("pixels", torch.from_numpy(found.images), persistent=False)
         self.register_buffer("labels", torch.from_numpy(found.labels), persistent=False)
+        self.draw_by(None)
+
+    def draw_by(self, weights: Tensor | None) -> None:
+        """Show pictures as often as they weigh.
+
+        A pass has as many pictures as there are, picture i either ``floor(weights[i])`` times or
+        once more (systematic sampling), so that whole numbers are exact.
+
+        Args:
+            weights: Float64 (N,), not negative, of mean 1; None shows each picture once.
+        """
+        self._weights = weights
         self._order = functools.lru_cache(maxsize=2)(self._draw_order)
 
     def forward(self, data: dict[str, Tensor], training: bool = False) -> dict[str, Tensor]:
@@ -74,7 +90,7 @@ class PictureBatches(BaseDataPreprocessor):
         count, side = len(self.labels), self.pixels.shape[1]
         first, last = int(numbers.min()) // count, int(numbers.max()) // count
         order = torch.cat([self._order(one) for one in range(first, last + 1)])
-        generator = torch.Generator().manual_seed(self._seed * 1_000_003 + int(numbers[0]))
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + int(numbers[0]))
         offsets = torch.randint(2 * self._shift + 1, (2, len(numbers), 1), generator=generator)
         mirrored = torch.rand(len(numbers), 1, generator=generator) < 0.5
         rows, columns = torch.arange(side) + offsets - self._shift
@@ -91,5 +107,13 @@ class PictureBatches(BaseDataPreprocessor):
         return {"images": images.permute(0, 3, 1, 2).float(), "labels": self.labels[chosen]}
 
     def _draw_order(self, epoch: int) -> Tensor:
-        generator = torch.Generator().manual_seed(self._seed * 1_000_033 + epoch)
-        return torch.randperm(len(self.labels), generator=generator)
+        generator = torch.Generator().manual_seed(self.seed * 1_000_033 + epoch)
+        count = len(self.labels)
+        order = torch.randperm(count, generator=generator)
+        if self._weights is None:
+            return order
+        until = self._weights.cumsum(0)
+        places = torch.arange(count) + torch.rand((), generator=generator, dtype=torch.float64)
+        # Rounding may leave the last sum a little short of the count.
+        drawn = torch.searchsorted(until, places, right=True).clamp(max=count - 1)
+        return drawn[order]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from binvision.backbones import build_backbone
 from binvision.classifiers.settings import TASK
+from binvision.errors import ConfigError
 from binvision.training.checkpoint import load_network
 
 __all__ = ["ClassifierConfig", "ClassifierNetwork", "load_checkpoint"]
@@ -23,35 +24,61 @@ class ClassifierConfig:
         backbone: Arguments of :func:`binvision.backbones.build_backbone`; any of them.
         classes: Names of the classes.
         input_size: Side of the square input, pixels.
+        members: Networks of an ensemble; 1 is none.
     """
 
     backbone: dict[str, Any]
     classes: list[str]
     input_size: int = 32
+    members: int = 1
 
 
 class ClassifierNetwork(nn.Module):
     """A backbone, the mean of its coarsest map, and a real linear layer.
 
+    The logits of an ensemble are the sum of its members' (soft voting), whose votes are factors of
+    their linear layers. This network is the first member.
+
+    Attributes:
+        others: The further members.
+
     Args:
         config: Backbone and classes.
 
     Raises:
-        ConfigError: There is no such backbone.
+        ConfigError: There is no such backbone, or no member.
     """
 
     task = TASK
 
     def __init__(self, config: ClassifierConfig) -> None:
         super().__init__()
+        if config.members < 1:
+            raise ConfigError(f"members={config.members}: expected 1, or more for an ensemble")
         self.config = config
         self.backbone = build_backbone(config.backbone)
         channels = self.backbone.out_channels
         self.has_levels = hasattr(self.backbone, "levels")
         self.head = nn.Linear(channels[-1] if self.has_levels else channels, len(config.classes))
 
+        self.others = nn.ModuleList(
+            ClassifierNetwork(replace(config, members=1)) for _ in range(config.members - 1)
+        )
+
     def forward(self, images: Tensor) -> Tensor:
         """Map pixels (N, 3, S, S) in 0..255, BGR, to logits (N, C)."""
+        logits = self.answer(images)
+        for other in self.others:
+            logits = logits + other.answer(images)
+        return logits
+
+    @property
+    def members(self) -> list[ClassifierNetwork]:
+        """The members of the ensemble, this one first."""
+        return [self, *self.others]
+
+    def answer(self, images: Tensor) -> Tensor:
+        """Return the logits of this member alone."""
         features = self.backbone.levels(images)[-1] if self.has_levels else self.backbone(images)
         return self.head(features.mean((2, 3)))
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from binvision.binary import Spec, auxiliary_losses
 from binvision.classifiers import batches
+from binvision.classifiers.boosting import check_ensemble
 from binvision.classifiers.features import FEATURE_LOSSES
 from binvision.classifiers.model import ClassifierConfig, ClassifierNetwork, load_checkpoint
 from binvision.errors import ConfigError
@@ -32,9 +33,15 @@ class ClassifierTraining(BaseModel):
             Network, 2015, at temperature 1).
         features: Loss of the features before the last layer, of
             :data:`~binvision.classifiers.features.FEATURE_LOSSES`; None for none.
+        ensemble: How the members of an ensemble are trained, ``bagging`` or ``boosting``; see
+            :class:`~binvision.training.ensembles.EnsembleHook`.
+
+    Attributes:
+        turn: The member in training.
 
     Raises:
-        ConfigError: The teacher has other classes, or there is no such loss of features.
+        ConfigError: The teacher has other classes, or there is no such loss of features or way to
+            train an ensemble.
         ModelFileError: ``teacher`` cannot be read.
     """
 
@@ -46,10 +53,12 @@ class ClassifierTraining(BaseModel):
         teacher: str = "",
         guide: float = 1.0,
         features: Spec | None = None,
+        ensemble: str = "bagging",
     ) -> None:
         super().__init__(data_preprocessor)
         self.network = ClassifierNetwork(ClassifierConfig(**network))
         self.network.to(memory_format=torch.channels_last)
+        self.ensemble, self.turn = check_ensemble(ensemble), 0
         self._guide = guide
         self.teacher = _load_teacher(teacher, self.network) if teacher else None
         head = self.network.head
@@ -59,7 +68,8 @@ class ClassifierTraining(BaseModel):
             else None
         )
         if features:
-            head.register_forward_pre_hook(self._keep_features)
+            for member in self.network.members:
+                member.head.register_forward_pre_hook(self._keep_features)
 
     def train(self, mode: bool = True) -> ClassifierTraining:
         """Set training mode, except for the teacher, whose statistics are fixed."""
@@ -72,7 +82,8 @@ class ClassifierTraining(BaseModel):
         """Return the losses of one batch; ``mode`` is mmengine's and must be ``loss``."""
         if mode != "loss":
             raise ConfigError(f"ClassifierTraining computes mode 'loss' only, got {mode!r}")
-        logits = self.network(images).float()
+        member = self.network.members[self.turn]
+        logits = member.answer(images).float()
         losses = {"loss_class": F.cross_entropy(logits, labels)}
         if self.teacher is not None:
             with torch.no_grad():
@@ -82,7 +93,7 @@ class ClassifierTraining(BaseModel):
             )
         if self.features is not None:
             losses["loss_features"] = self.features(self._features.float(), labels)
-        return losses | auxiliary_losses(self.network)
+        return losses | auxiliary_losses(member.backbone)
 
     def _keep_features(self, head: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         self._features = inputs[0]

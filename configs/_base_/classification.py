@@ -3,6 +3,7 @@
 custom_imports = dict(
     imports=[
         "binvision.classifiers.training",
+        "binvision.training.ensembles",
         "binvision.training.optim",
         "binvision.training.hooks",
         "binvision.training.latents",
@@ -23,8 +24,9 @@ learning_rate = 2e-3
 model = dict(
     type="ClassifierTraining",
     teacher="",
+    ensemble="bagging",
     data_preprocessor=dict(type="PictureBatches", data="", seed=0, shift=4),
-    network=dict(classes=[], input_size=32),
+    network=dict(classes=[], input_size=32, members=1),
 )
 
 train_dataloader = dict(
@@ -55,6 +57,7 @@ default_hooks = dict(
 custom_hooks = [
     dict(type="SkipHook"),
     dict(type="MethodHook"),
+    dict(type="EnsembleHook"),
     dict(type="RecordHook"),
     dict(type="ProgressHook"),
 ]

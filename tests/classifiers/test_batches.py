@@ -79,3 +79,29 @@ def test_it_leaves_nothing_in_the_state(data: Path) -> None:
 def test_there_must_be_pictures() -> None:
     with pytest.raises(DataError, match="pass --data"):
         PictureBatches("")
+
+
+def shown_in_a_pass(made: PictureBatches, number: int) -> list[int]:
+    """How often each picture is in a pass."""
+    return torch.bincount(made._order(number), minlength=len(made.labels)).tolist()
+
+
+def test_pictures_come_as_often_as_they_weigh(data: Path) -> None:
+    made = PictureBatches(str(data), seed=1)
+    whole = torch.tensor([3, 0, 0, 2, 1, 1, 0, 1, 2, 0], dtype=torch.float64)
+    made.draw_by(whole)
+    assert all(shown_in_a_pass(made, number) == whole.tolist() for number in range(4))
+    parts = np.array([0.3, 2.5, 0, 1.9, 0.1, 1.2, 0.8, 1.7, 0.6, 0.9])
+    made.draw_by(torch.from_numpy(parts))
+    counts = np.array([shown_in_a_pass(made, number) for number in range(2000)])
+    assert ((counts == np.floor(parts)) | (counts == np.ceil(parts))).all()
+    np.testing.assert_allclose(counts.mean(0), parts, atol=0.05)
+    made.draw_by(None)
+    assert shown_in_a_pass(made, 0) == [1] * 10
+
+
+def test_weights_that_round_badly_still_fill_a_pass(tmp_path: Path) -> None:
+    made = PictureBatches(str(write_pictures(tmp_path / "b.npz", train=49)))
+    weights = torch.full((49,), 0.1, dtype=torch.float64)
+    made.draw_by(weights / weights.mean() * (1 - 1e-9))
+    assert all(sum(shown_in_a_pass(made, number)) == 49 for number in range(20))
