@@ -61,9 +61,9 @@ class BoxTracker(nn.Module):
 
     ::
 
-        c = BN(Conv1x1(concat(channel correlation at stride 8,     SiamRPN++, CVPR 2019
-                              pixel correlation at stride 16,      Alpha-Refine, CVPR 2021
-                              the search region's own coarse map)))
+        m = BN(concat(channel correlation at stride 8,             SiamRPN++, CVPR 2019
+                      pixel correlation at stride 16))             Alpha-Refine, CVPR 2021
+        c = BN(Conv1x1(concat(m, the search region's own coarse map)))
         score = Conv1x1(tower(c)),   box = Conv1x1(tower'(c))
 
     One network sees exemplar and search region. The channel correlation keeps each channel's
@@ -93,6 +93,8 @@ class BoxTracker(nn.Module):
         self.coarse_head = nn.Conv2d(wide, width, 1, bias=False)
         self.coarse_norm = nn.BatchNorm2d(width)
         self.by_channel, self.by_pixel = ChannelCorrelation(stride=2), PixelCorrelation()
+        # Correlations are far smaller numbers than features: unscaled, they go unheard.
+        self.match_norm = nn.BatchNorm2d(width + COARSE_CROP**2)
         self.join = nn.Conv2d(2 * width + COARSE_CROP**2, width, 1, bias=False)
         self.join_norm = nn.BatchNorm2d(width)
         self.score_tower, self.box_tower = (
@@ -125,11 +127,10 @@ class BoxTracker(nn.Module):
             Logits (N, 1, h, h), and left, top, right, bottom (N, 4, h, h): the logarithm of the
             distance from a cell's centre to a side of the box, in strides of 16 pixels.
         """
-        found = torch.cat(
-            [self.by_channel(fine, exemplar_fine), self.by_pixel(coarse, exemplar_coarse), coarse],
-            1,
+        alike = torch.cat(
+            [self.by_channel(fine, exemplar_fine), self.by_pixel(coarse, exemplar_coarse)], 1
         )
-        found = self.join_norm(self.join(found))
+        found = self.join_norm(self.join(torch.cat([self.match_norm(alike), coarse], 1)))
         return self.score(self.score_tower(found)), self.box(self.box_tower(found))
 
     def forward(
