@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from binvision.kernels.bits_to_bits import convolve_to_bits
 from binvision.kernels.convolution import convolve
-from binvision.kernels.correlation import correlate, correlate_channels, correlate_pixels
+from binvision.kernels.correlation import correlate, correlate_channels
 from binvision.kernels.elementwise import (
     add,
     add_enlarged,
@@ -40,7 +40,6 @@ __all__ = [
     "copy_rows",
     "correlate",
     "correlate_channels",
-    "correlate_pixels",
     "has_dot4",
     "isa",
     "pack_signs",

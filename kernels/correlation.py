@@ -7,7 +7,7 @@ import numpy as np
 from binvision.kernels.jit import kernel
 from binvision.kernels.lanes import CORRELATED, LANES, add_correlations
 
-__all__ = ["correlate", "correlate_channels", "correlate_pixels"]
+__all__ = ["correlate", "correlate_channels"]
 
 
 @kernel
@@ -76,48 +76,50 @@ def _sum_windows(
 
 
 @kernel
-def correlate_channels(exemplar: np.ndarray, search: np.ndarray, out: np.ndarray) -> None:
-    """Correlate channel by channel without padding (Li et al., SiamRPN++, CVPR 2019, section 3.4).
+def correlate_channels(
+    values: np.ndarray,
+    stride: int,
+    exemplar: np.ndarray,
+    out: np.ndarray,
+    out_stride: int,
+    sizes: np.ndarray,
+    row_start: int,
+    row_stop: int,
+) -> None:
+    """Correlate channel by channel (Li et al., SiamRPN++, CVPR 2019, section 3.4).
 
     ::
 
-        out[n, y, x, c] = sum over i, j of exemplar[i, j, c] * search[n, y + i, x + j, c]
+        out[n, y, x, c] = sum over i, j of
+                          exemplar[i, j, c] * values[n, s y + i - kh // 2, s x + j - kw // 2, c]
+
+    with zeros around the values.
 
     Args:
-        exemplar: float32 (kh, kw, C).
-        search: float32 (N, H, W, C), H >= kh and W >= kw.
-        out: float32 (N, H - kh + 1, W - kw + 1, C), written.
+        values: float32, flat NHWC.
+        stride: Elements from one of its pixels to the next.
+        exemplar: float32, flat (kh, kw, C).
+        out: float32, flat NHWC.
+        out_stride: Elements from one of its pixels to the next.
+        sizes: int64 ``[height, width, channels, output height, output width, kh, kw, s, s]``,
+            vertical first.
+        row_start: First output row, counted over the whole batch.
+        row_stop: Row after the last.
     """
-    rows, columns, channels = exemplar.shape
-    for n, y, x in np.ndindex(out.shape[:3]):
-        target = out[n, y, x]
-        target[:] = 0
-        for i in range(rows):
-            for j in range(columns):
-                weights, values = exemplar[i, j], search[n, y + i, x + j]
-                for c in range(channels):
-                    target[c] += weights[c] * values[c]
-
-
-@kernel
-def correlate_pixels(exemplar: np.ndarray, search: np.ndarray, out: np.ndarray) -> None:
-    """Correlate each exemplar pixel with each search pixel (Yan et al., Alpha-Refine, CVPR 2021).
-
-    ::
-
-        out[n, y, x, k] = sum over c of exemplar[k, c] * search[n, y, x, c]
-
-    Args:
-        exemplar: float32 (K, C), the K pixels of the exemplar's features.
-        search: float32 (N, H, W, C).
-        out: float32 (N, H, W, K), written.
-    """
-    by_channel = np.ascontiguousarray(exemplar.T)
-    channels, pixels = by_channel.shape
-    for n, y, x in np.ndindex(out.shape[:3]):
-        target, values = out[n, y, x], search[n, y, x]
-        target[:] = 0
-        for c in range(channels):
-            value, weights = values[c], by_channel[c]
-            for k in range(pixels):
-                target[k] += value * weights[k]
+    height, width, channels, out_height, out_width, rows, columns = sizes[:7]
+    for row in range(row_start, row_stop):
+        picture, y = divmod(row, out_height)
+        top = y * sizes[7] - rows // 2
+        for x in range(out_width):
+            left = x * sizes[8] - columns // 2
+            at = (row * out_width + x) * out_stride
+            target = out[at : at + channels]
+            target[:] = 0
+            for i in range(max(0, -top), min(rows, height - top)):
+                first = (picture * height + top + i) * width + left
+                for j in range(max(0, -left), min(columns, width - left)):
+                    place = (first + j) * stride
+                    source = values[place : place + channels]
+                    weights = exemplar[(i * columns + j) * channels :]
+                    for c in range(channels):
+                        target[c] += weights[c] * source[c]

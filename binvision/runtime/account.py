@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from binvision.runtime.model import PackedModel, Step
+from binvision.runtime.operations import OPS
 from binvision.runtime.shapes import infer_shapes
 from binvision.runtime.terms import planes_of, window_of
 
@@ -32,7 +33,7 @@ class StepCost:
         bytes: Bytes of its tensors in the file. A tensor that several steps share counts once.
         shape_hwc: Shape of its output, None where the image size is unknown.
         binary_macs: Multiply-accumulates done on bits, for one image.
-        real_macs: Multiply-accumulates of real convolutions, for one image.
+        real_macs: Multiply-accumulates of real convolutions and correlations, for one image.
         reason: Why its kernel is not 1-bit; empty for 1-bit kernels and for steps without one.
     """
 
@@ -99,7 +100,7 @@ def _cost(
     new = {role: name for role, name in step.tensors.items() if name not in seen}
     binary = _weights(model, step) if "bits" in new else 0
     real = sum(model.tensors[name].size for role, name in new.items() if role != "bits")
-    macs = _weights(model, step) * shape[0] * shape[1] if shape else 0
+    macs = _products(model, step) * shape[0] * shape[1] if shape else 0
     is_binary = step.op == "binary_conv"
     if is_binary:
         macs *= planes_of(model.tensor(step, "threshold"))
@@ -135,9 +136,18 @@ def _weights(model: PackedModel, step: Step) -> int:
     return rows * columns * outputs * step.attrs["in_channels"] // step.attrs["groups"]
 
 
+def _products(model: PackedModel, step: Step) -> int:
+    """Products for one pixel of the output."""
+    if not OPS[step.op].takes_exemplar:
+        return _weights(model, step)
+    return math.prod(model.exemplars[step.inputs[1]])
+
+
 def _kernel_text(model: PackedModel, step: Step) -> str:
     if step.op in ("avg_pool", "max_pool"):
         return _window_text(step, step.attrs["kernel"])
+    if step.op == "correlate_channels":
+        return _window_text(step, model.exemplars[step.inputs[1]][:2])
     if step.op not in _KERNEL_ROLES:
         return ""
     kernel = model.tensor(step, _KERNEL_ROLES[step.op])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -118,6 +119,7 @@ class Draft:
         shapes: Value name to (height, width, channels).
         fusion: What steps do for each other.
         bits: Number of a binary convolution to the signs that it reads.
+        exemplars: Exemplar to what writes it, float32 (h, w, C), to where its readers want it.
     """
 
     model: PackedModel
@@ -131,6 +133,9 @@ class Draft:
     def __post_init__(self) -> None:
         self.shapes = infer_shapes(self.model, self.size_hw)
         self.fusion = fuse(self.model)
+        self.exemplars: dict[str, list[Callable[[np.ndarray], None]]] = {
+            name: [] for name in self.model.exemplars
+        }
         self.pool = BufferPool()
         self._roots: dict[str, np.ndarray] = {}
         self._is_open = False  # whether a step may join the last task

@@ -1,7 +1,8 @@
 """Packed model files: read, check, write.
 
 A packed model is a safetensors file whose metadata holds one JSON document under the key
-``"binvision"``: format version, task, input, steps, outputs, settings, provenance, accuracy.
+``"binvision"``: format version, task, input, exemplars, steps, outputs, settings, provenance,
+accuracy.
 Nothing in it is executed, and everything is checked before anything runs, because model files
 come from strangers.
 """
@@ -37,6 +38,7 @@ _FIELDS: dict[str, type] = {
     "provenance": dict,
     "accuracy": dict,
 }
+_OPTIONAL_FIELDS: dict[str, type] = {"exemplars": dict}
 _STEP_FIELDS: dict[str, type] = {
     "op": str,
     "name": str,
@@ -128,6 +130,8 @@ def _to_json(model: PackedModel) -> str:
         "provenance": model.provenance,
         "accuracy": model.accuracy,
     }
+    if model.exemplars:
+        document["exemplars"] = model.exemplars
     try:
         return json.dumps(document, allow_nan=False, separators=(",", ":"))
     except (TypeError, ValueError, RecursionError) as error:
@@ -144,7 +148,8 @@ def _from_document(
     document: dict[str, Any], tensors: dict[str, np.ndarray], file_bytes: int
 ) -> PackedModel:
     _check_version(document)
-    _check_fields("metadata", document, {"format": int, **_FIELDS})
+    present = {key: kind for key, kind in _OPTIONAL_FIELDS.items() if key in document}
+    _check_fields("metadata", document, {"format": int, **_FIELDS, **present})
     for key in ("settings", "provenance", "accuracy"):
         _check_values(key, document[key])
     steps = tuple(_step_from(position, entry) for position, entry in enumerate(document["steps"]))
@@ -160,6 +165,10 @@ def _from_document(
         accuracy=document["accuracy"],
         tensors=tensors,
         file_bytes=file_bytes,
+        exemplars={
+            name: tuple(size) if isinstance(size, list) else size
+            for name, size in document.get("exemplars", {}).items()
+        },
     )
 
 

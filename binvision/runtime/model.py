@@ -6,10 +6,13 @@ defines one new value. What each operation means is written in :mod:`binvision.r
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+
+from binvision.errors import ModelError
 
 __all__ = ["PackedModel", "Step"]
 
@@ -50,6 +53,8 @@ class PackedModel:
         accuracy: What was measured with these weights, and how.
         tensors: Tensor name to array (int8, float32 or uint64). Read-only when loaded.
         file_bytes: Size of the file it was read from; 0 when it was not read from one.
+        exemplars: Further float32 inputs by name, (height, width, channels) each, that stay the
+            same from one image to the next.
     """
 
     name: str
@@ -62,7 +67,36 @@ class PackedModel:
     accuracy: dict[str, Any]
     tensors: dict[str, np.ndarray] = field(repr=False)
     file_bytes: int = 0
+    exemplars: dict[str, tuple[int, int, int]] = field(default_factory=dict)
 
     def tensor(self, step: Step, role: str) -> np.ndarray:
         """Array that ``step`` uses as ``role``; KeyError if the step has no such tensor."""
         return self.tensors[step.tensors[role]]
+
+    def part(self, outputs: Sequence[str]) -> PackedModel:
+        """Return the model that computes some values and nothing else.
+
+        Args:
+            outputs: Values of this model, in the order that the part shall have.
+
+        Raises:
+            ModelError: The model has no such value.
+        """
+        makers = {step.output: step for step in self.steps}
+        for value in outputs:
+            if value not in makers:
+                raise ModelError(f"model {self.name}: no value {value!r} to take a part for")
+        needed = set(outputs)
+        for step in reversed(self.steps):
+            if step.output in needed:
+                needed.update(step.inputs)
+        steps = tuple(step for step in self.steps if step.output in needed)
+        used = {name for step in steps for name in step.tensors.values()}
+        return replace(
+            self,
+            steps=steps,
+            outputs=tuple(outputs),
+            tensors={name: tensor for name, tensor in self.tensors.items() if name in used},
+            exemplars={name: size for name, size in self.exemplars.items() if name in needed},
+            file_bytes=0,
+        )

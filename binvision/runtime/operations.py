@@ -22,6 +22,10 @@ the file and checked here; heights and widths are chosen when the model is plann
     prelu        x where x >= 0, else slope * x; then an optional shift is added
     affine       scale * x + bias
     clip         x bounded to low .. high
+    correlate_channels  correlation of a value with an exemplar, channel by channel, at every
+                 stride-th pixel, with zeros around the value: the mean of the products
+    correlate_pixels  each pixel of a value with each pixel of an exemplar, which gives a channel
+                 each: the mean of the products over the channels
 
 Bits lie along channels, 64 to a uint64 word: channel c of a group in word c // 64, bit c % 64.
 Bits beyond the last channel are zero.
@@ -30,17 +34,25 @@ Bits beyond the last channel are zero.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from binvision.runtime.faults import fault, show
-from binvision.runtime.model import Step
+from binvision.runtime.model import PackedModel, Step
 from binvision.runtime.terms import planes_of, window_of
 
-__all__ = ["MAX_CHANNELS", "OPS", "Op", "place_of", "words_for"]
+__all__ = [
+    "EXEMPLAR_SIZE",
+    "MAX_CHANNELS",
+    "OPS",
+    "Op",
+    "output_channels",
+    "place_of",
+    "words_for",
+]
 
 MAX_PIXELS = 256  # stride, padding, dilation, window: far beyond any network
 MAX_CHANNELS = 2**16
@@ -59,12 +71,13 @@ class Op:
     Attributes:
         inputs: Least and greatest number of inputs.
         channels: Checks the step's tensors against the channel counts of its inputs and gives the
-            channel count of its output.
+            channel count of its output. An exemplar counts as channels, height and width.
         attrs: Name of an attribute that must be there to a pair (text of what is valid, test).
         optional_attrs: The same for attributes that may be there.
         required: Roles of the tensors that must be there.
         optional: Roles of the tensors that may be there.
         takes_image: Whether the first input may be the uint8 image.
+        takes_exemplar: Whether the second input is an exemplar.
     """
 
     inputs: tuple[int, int]
@@ -74,11 +87,32 @@ class Op:
     required: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
     takes_image: bool = False
+    takes_exemplar: bool = False
 
 
 def words_for(channels: int) -> int:
     """Number of 64-bit words that hold ``channels`` bits."""
     return -(-channels // 64)
+
+
+def output_channels(model: PackedModel, step: Step, channels: Mapping[str, int]) -> int:
+    """Return the channels of a step's output, after checking its tensors and counts.
+
+    Args:
+        model: A model whose exemplars are checked.
+        step: A step whose inputs, attributes and names of tensors are checked.
+        channels: Channels of all values that are defined before it.
+
+    Raises:
+        ModelFileError: They do not fit.
+    """
+    counts = []
+    for name in step.inputs:
+        counts.append(channels[name])
+        if name in model.exemplars:
+            counts += model.exemplars[name][:2]
+    tensors = {role: model.tensor(step, role) for role in step.tensors}
+    return OPS[step.op].channels(step, counts, tensors)
 
 
 def place_of(step: Step) -> str:
@@ -235,6 +269,26 @@ def _per_channel(step: Step, channels: list[int], tensors: dict[str, np.ndarray]
     return channels[0]
 
 
+def _check_exemplar(step: Step, channels: int, exemplar_channels: int) -> None:
+    if exemplar_channels != channels:
+        got = str(exemplar_channels)
+        raise fault(place_of(step), "channels of the exemplar", str(channels), got)
+
+
+def _correlate_channels(step: Step, counts: list[int], tensors: dict[str, np.ndarray]) -> int:
+    channels, exemplar_channels, height, width = counts
+    _check_exemplar(step, channels, exemplar_channels)
+    if height % 2 == 0 or width % 2 == 0:
+        raise fault(place_of(step), "size of the exemplar", "odd sides", f"{height}x{width}")
+    return channels
+
+
+def _correlate_pixels(step: Step, counts: list[int], tensors: dict[str, np.ndarray]) -> int:
+    channels, exemplar_channels, height, width = counts
+    _check_exemplar(step, channels, exemplar_channels)
+    return height * width
+
+
 # Attributes
 
 
@@ -250,6 +304,19 @@ def _is_pair(value: Any, least: int) -> bool:
     )
 
 
+def _is_exemplar_size(value: Any) -> bool:
+    return (
+        isinstance(value, tuple)
+        and len(value) == 3
+        and _is_pair(value[:2], 1)
+        and _is_channel_count(value[2])
+    )
+
+
+def _is_channel_count(value: Any) -> bool:
+    return type(value) is int and 1 <= value <= MAX_CHANNELS
+
+
 def _is_offset(value: Any) -> bool:
     return type(value) in (int, float) and math.isfinite(value) and 0 <= value <= 255
 
@@ -260,9 +327,10 @@ def _is_term_count(value: Any) -> bool:
 
 _POSITIVE_PAIR = (f"two whole numbers from 1 to {MAX_PIXELS}", lambda v: _is_pair(v, 1))
 _PAIR = (f"two whole numbers from 0 to {MAX_PIXELS}", lambda v: _is_pair(v, 0))
-_COUNT = (
-    f"a whole number from 1 to {MAX_CHANNELS}",
-    lambda v: type(v) is int and 1 <= v <= MAX_CHANNELS,
+_COUNT = (f"a whole number from 1 to {MAX_CHANNELS}", _is_channel_count)
+EXEMPLAR_SIZE: Valid = (
+    f"height and width from 1 to {MAX_PIXELS}, channels from 1 to {MAX_CHANNELS}",
+    _is_exemplar_size,
 )
 _CONV_ATTRS = {
     "stride": _POSITIVE_PAIR,
@@ -317,4 +385,11 @@ OPS = {
     "prelu": Op(inputs=(1, 1), channels=_per_channel, required=("slope",), optional=("shift",)),
     "affine": Op(inputs=(1, 1), channels=_per_channel, required=("scale", "bias")),
     "clip": Op(inputs=(1, 1), channels=_clip_channels, attrs={"low": _NUMBER, "high": _NUMBER}),
+    "correlate_channels": Op(
+        inputs=(2, 2),
+        channels=_correlate_channels,
+        attrs={"stride": _POSITIVE_PAIR},
+        takes_exemplar=True,
+    ),
+    "correlate_pixels": Op(inputs=(2, 2), channels=_correlate_pixels, takes_exemplar=True),
 }

@@ -13,8 +13,11 @@ from binvision.runtime.sums import Sums
 __all__ = ["find_places"]
 
 # Operations that can write among the channels of other values, and those that can read there.
-_WRITERS = ("conv", "binary_conv", "concat", "add", "max_pool", "avg_pool")
-_READERS = ("concat", "add", "max_pool", "avg_pool", "binary_conv")
+_WRITERS = (
+    *("conv", "binary_conv", "concat", "add", "max_pool", "avg_pool"),
+    *("correlate_channels", "correlate_pixels"),
+)
+_READERS = ("concat", "add", "max_pool", "avg_pool", "binary_conv", "correlate_channels")
 
 
 def find_places(readers: Readers, sums: Sums, stored: dict[str, int]) -> dict[str, Slice]:

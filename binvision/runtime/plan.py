@@ -6,12 +6,14 @@ they are: running a frame plans nothing and decides nothing.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from binvision.errors import ModelError
 from binvision.runtime.convolutions import plan_binary_conv, plan_conv
+from binvision.runtime.correlations import plan_correlate_channels, plan_correlate_pixels
 from binvision.runtime.draft import Draft, Task
 from binvision.runtime.elementwise import (
     plan_add,
@@ -38,6 +40,8 @@ _PLANNERS = {
     "prelu": plan_per_channel,
     "affine": plan_per_channel,
     "clip": plan_clip,
+    "correlate_channels": plan_correlate_channels,
+    "correlate_pixels": plan_correlate_pixels,
 }
 
 
@@ -48,12 +52,15 @@ class Plan:
     Attributes:
         image: uint8 (N, H, W, 3), to be filled before the tasks run.
         outputs: Value name to float32 (N, h, w, C), filled by the tasks.
+        exemplars: Exemplar to what writes it, float32 (h, w, C), to where the tasks read it. Until
+            then it is zero.
         tasks: Kernel calls in order.
         bytes: Memory of all activations.
     """
 
     image: np.ndarray
     outputs: dict[str, np.ndarray]
+    exemplars: dict[str, list[Callable[[np.ndarray], None]]]
     tasks: tuple[Task, ...]
     bytes: int
 
@@ -90,4 +97,5 @@ def make_plan(
     }
     image_shape = (batch, *draft.shapes[draft.image_name])
     image = draft.image[: int(np.prod(image_shape))].reshape(image_shape)
-    return Plan(image, outputs, tuple(draft.tasks), draft.bytes + draft.pool.bytes)
+    total = draft.bytes + draft.pool.bytes
+    return Plan(image, outputs, draft.exemplars, tuple(draft.tasks), total)

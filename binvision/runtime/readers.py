@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from binvision.runtime.model import PackedModel, Step
-from binvision.runtime.operations import OPS
+from binvision.runtime.operations import output_channels
 
 __all__ = ["FOREVER", "Readers", "Slice"]
 
@@ -26,7 +26,7 @@ class Readers:
 
     Attributes:
         steps: The steps.
-        number_of: Value to the step that makes it; the image has none.
+        number_of: Value to the step that makes it; the image and exemplars have none.
         channels: Value to its channels.
         floats: Value to the steps that read its floats.
         signs: Value to the binary convolutions that read its signs.
@@ -36,12 +36,11 @@ class Readers:
         self.steps = model.steps
         self.number_of = {step.output: number for number, step in enumerate(self.steps)}
         self.channels = {model.input["name"]: int(model.input["channels"])}
-        self.floats: dict[str, list[int]] = {model.input["name"]: []}
-        self.signs: dict[str, list[int]] = {model.input["name"]: []}
+        self.channels |= {name: size[2] for name, size in model.exemplars.items()}
+        self.floats: dict[str, list[int]] = {name: [] for name in self.channels}
+        self.signs: dict[str, list[int]] = {name: [] for name in self.channels}
         for number, step in enumerate(self.steps):
-            tensors = {role: model.tensor(step, role) for role in step.tensors}
-            counts = [self.channels[name] for name in step.inputs]
-            self.channels[step.output] = OPS[step.op].channels(step, counts, tensors)
+            self.channels[step.output] = output_channels(model, step, self.channels)
             self.floats[step.output], self.signs[step.output] = [], []
             for place, value in enumerate(step.inputs):
                 if step.op == "binary_conv" and place == 0:
@@ -52,11 +51,11 @@ class Readers:
             self.floats[value].append(FOREVER)
 
     def maker(self, value: str) -> Step | None:
-        """Return the step that makes a value; None for the image."""
+        """Return the step that makes a value; None for an input."""
         return self.steps[self.number_of[value]] if value in self.number_of else None
 
     def op_of(self, value: str) -> str:
-        """Return the operation that makes a value; the image has none."""
+        """Return the operation that makes a value; an input has none."""
         maker = self.maker(value)
         return "" if maker is None else maker.op
 

@@ -93,6 +93,29 @@ class Runner:
             self._workers.run()
         return dict(self._plan.outputs)
 
+    def set_exemplar(self, name: str, values: np.ndarray) -> None:
+        """Give one of the model's exemplars; it stays until another is given, and is zero before.
+
+        Args:
+            name: A key of the model's ``exemplars``.
+            values: float32 (h, w, C) of the size that the model says; copied.
+
+        Raises:
+            UsageError: There is no such exemplar, or it has another shape or dtype.
+        """
+        if name not in self.model.exemplars:
+            known = ", ".join(self.model.exemplars) or "none"
+            raise UsageError(f"exemplar {name!r}: the model has {known}")
+        expected = self.model.exemplars[name]
+        if values.shape != expected or values.dtype != np.float32:
+            raise UsageError(
+                f"exemplar {name!r}: expected float32 of shape {expected}, got "
+                f"{values.dtype.name} of shape {values.shape}"
+            )
+        with self._workers.lock:
+            for write in self._plan.exemplars[name]:
+                write(values)
+
     @property
     def bytes(self) -> int:
         """Memory of all activations in bytes."""

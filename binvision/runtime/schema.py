@@ -10,13 +10,21 @@ import numpy as np
 
 from binvision.runtime.faults import fault, show
 from binvision.runtime.model import PackedModel, Step
-from binvision.runtime.operations import MAX_CHANNELS, OPS, Op, place_of
+from binvision.runtime.operations import (
+    EXEMPLAR_SIZE,
+    MAX_CHANNELS,
+    OPS,
+    Op,
+    output_channels,
+    place_of,
+)
 
 __all__ = ["FORMAT_VERSION", "check_model"]
 
 FORMAT_VERSION = 1
 INPUT = {"channels": 3, "dtype": "uint8", "order": "bgr"}
 MAX_NAME = 200
+MAX_EXEMPLARS = 16
 
 _NAME = re.compile(rf"[A-Za-z0-9_][A-Za-z0-9_.\-]{{0,{MAX_NAME - 1}}}")
 _TASK = re.compile(r"[a-z]+(/[a-z0-9_\-]+)*")
@@ -30,15 +38,17 @@ def check_model(model: PackedModel) -> None:
     """
     _check_head(model)
     channels = {model.input["name"]: model.input["channels"]}
+    _check_exemplars(model)
+    channels |= {name: size[2] for name, size in model.exemplars.items()}
     names: set[str] = set()
     for step in model.steps:
         _check_names(step, names, channels)
         op = OPS[step.op]
-        _check_inputs(step, op, channels, model.input["name"])
+        _check_inputs(step, op, channels, model)
         _check_attrs(step, op)
-        tensors = _check_tensors(step, op, model.tensors)
+        _check_tensors(step, op, model.tensors)
         names.add(step.name)
-        count = op.channels(step, [channels[i] for i in step.inputs], tensors)
+        count = output_channels(model, step, channels)
         if count > MAX_CHANNELS:
             raise fault(place_of(step), "output channels", f"at most {MAX_CHANNELS}", str(count))
         channels[step.output] = count
@@ -64,8 +74,23 @@ def _check_head(model: PackedModel) -> None:
         raise fault("model", "steps", "at least one", "none")
 
 
+def _check_exemplars(model: PackedModel) -> None:
+    if len(model.exemplars) > MAX_EXEMPLARS:
+        raise fault("exemplars", "number", f"at most {MAX_EXEMPLARS}", str(len(model.exemplars)))
+    for name, size in model.exemplars.items():
+        if not _is_name(name):
+            raise fault("exemplars", "name", "letters, digits, '-', '_', '.'", show(name))
+        where = f"exemplar {show(name)}"
+        if name == model.input["name"]:
+            raise fault(where, "name", "a new name", "that of the image")
+        expected, is_valid = EXEMPLAR_SIZE
+        if not is_valid(size):
+            raise fault(where, "size", expected, show(size))
+
+
 def _check_outputs(model: PackedModel, channels: dict[str, int]) -> None:
-    defined = [value for value in channels if value != model.input["name"]]
+    given = {model.input["name"], *model.exemplars}
+    defined = [value for value in channels if value not in given]
     if not model.outputs or len(set(model.outputs)) != len(model.outputs):
         raise fault("model", "outputs", "at least one, each once", show(list(model.outputs)))
     for output in model.outputs:
@@ -77,6 +102,9 @@ def _check_outputs(model: PackedModel, channels: dict[str, int]) -> None:
             raise fault(
                 place_of(step), "output", "a value that is read", f"{show(step.output)}, unread"
             )
+    for name in model.exemplars:
+        if name not in read:
+            raise fault(f"exemplar {show(name)}", "use", "a step that reads it", "none")
     used = {name for step in model.steps for name in step.tensors.values()}
     for name in model.tensors:
         if name not in used:
@@ -104,7 +132,8 @@ def _check_names(step: Step, names: set[str], values: dict[str, int]) -> None:
         raise fault(place_of(step), "output", "a new value", f"{show(step.output)}, defined before")
 
 
-def _check_inputs(step: Step, op: Op, values: dict[str, int], image: str) -> None:
+def _check_inputs(step: Step, op: Op, values: dict[str, int], model: PackedModel) -> None:
+    image = model.input["name"]
     least, most = op.inputs
     if not least <= len(step.inputs) <= most:
         expected = str(least) if least == most else f"{least} to {most}"
@@ -117,6 +146,11 @@ def _check_inputs(step: Step, op: Op, values: dict[str, int], image: str) -> Non
             raise fault(
                 place_of(step), "input", "a float32 value", f"the uint8 image {show(value)}"
             )
+        is_exemplar, wants_exemplar = value in model.exemplars, op.takes_exemplar and position == 1
+        if is_exemplar != wants_exemplar:
+            expected = "an exemplar" if wants_exemplar else "the output of a step"
+            got = f"the {'exemplar' if is_exemplar else 'value'} {show(value)}"
+            raise fault(place_of(step), "input", expected, got)
 
 
 def _check_attrs(step: Step, op: Op) -> None:
@@ -135,7 +169,7 @@ def _names(required: Sequence[str], optional: Sequence[str]) -> str:
     return expected + (f" and perhaps {', '.join(optional)}" if optional else "")
 
 
-def _check_tensors(step: Step, op: Op, tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+def _check_tensors(step: Step, op: Op, tensors: dict[str, np.ndarray]) -> None:
     roles = set(step.tensors)
     allowed = {*op.required, *op.optional}
     if not roles >= set(op.required) or not roles <= allowed:
@@ -147,4 +181,3 @@ def _check_tensors(step: Step, op: Op, tensors: dict[str, np.ndarray]) -> dict[s
         tensor = tensors[name]
         if tensor.dtype.kind == "f" and not np.isfinite(tensor).all():
             raise fault(place_of(step), f"tensor {role}", "finite numbers", "NaN or infinity")
-    return {role: tensors[name] for role, name in step.tensors.items()}

@@ -22,13 +22,14 @@ def infer_shapes(model: PackedModel, size_hw: tuple[int, int]) -> dict[str, Shap
         size_hw: Height and width of the image in pixels.
 
     Returns:
-        Value name to (height, width, channels), the input included.
+        Value name to (height, width, channels), the image and the exemplars included.
 
     Raises:
         ModelError: The image is too small for a window or so large that no memory would do, or
             two values that are added or concatenated have different sizes.
     """
     shapes: dict[str, Shape] = {model.input["name"]: (*size_hw, model.input["channels"])}
+    shapes |= model.exemplars
     for step in model.steps:
         inputs = [shapes[name] for name in step.inputs]
         shape = _output_shape(model, step, inputs)
@@ -58,6 +59,11 @@ def _output_shape(model: PackedModel, step: Step, inputs: list[Shape]) -> Shape:
     elif step.op == "upsample":
         rows, columns = step.attrs.get("factor", (1, 1))
         size = inputs[1][:2] if len(inputs) == 2 else (height * rows, width * columns)
+    elif step.op == "correlate_channels":
+        strides = step.attrs["stride"]
+        size = (-(-height // strides[0]), -(-width // strides[1]))
+    elif step.op == "correlate_pixels":
+        channels = math.prod(inputs[1][:2])
     elif step.op in ("concat", "add"):
         _check_same(step, [shape[:2] for shape in inputs])
         if step.op == "concat":

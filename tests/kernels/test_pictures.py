@@ -105,39 +105,26 @@ def test_correlate(seed, count, kernel, extra, channels) -> None:
 
 @checked
 @given(
-    kernel=st.tuples(st.integers(1, 5), st.integers(1, 5)),
-    extra=st.tuples(st.integers(0, 6), st.integers(0, 6)),
-    channels=st.integers(1, 40),
-    count=st.integers(1, 3),
+    half=st.tuples(st.integers(0, 3), st.integers(0, 3)),
+    size=st.tuples(st.integers(1, 3), st.integers(1, 9), st.integers(1, 20)),
+    stride=st.tuples(st.integers(1, 3), st.integers(1, 3)),
+    channels=st.integers(1, 70),
+    spare=st.integers(0, 3),
     seed=seeds,
 )
-def test_correlation_by_channel(
-    kernel: tuple[int, int], extra: tuple[int, int], channels: int, count: int, seed: int
-) -> None:
-    exemplar = floats(seed, *kernel, channels)
-    search = floats(seed + 1, count, kernel[0] + extra[0], kernel[1] + extra[1], channels)
-    out = np.full((count, extra[0] + 1, extra[1] + 1, channels), np.nan, np.float32)
-    kernels.correlate_channels(exemplar, search, out)
-    for c in range(channels):
-        truth = reference.correlation(exemplar[..., c : c + 1], search[..., c : c + 1])
-        np.testing.assert_allclose(out[..., c], truth, rtol=0, atol=2e-5)
-
-
-@checked
-@given(
-    size=st.tuples(st.integers(1, 3), st.integers(1, 6), st.integers(1, 6)),
-    pixels=st.integers(1, 70),
-    channels=st.integers(1, 40),
-    seed=seeds,
-)
-def test_correlation_by_pixel(
-    size: tuple[int, int, int], pixels: int, channels: int, seed: int
-) -> None:
-    exemplar, search = floats(seed, pixels, channels), floats(seed + 1, *size, channels)
-    out = np.full((*size, pixels), np.nan, np.float32)
-    kernels.correlate_pixels(exemplar, search, out)
-    truth = np.einsum("kc,nyxc->nyxk", exemplar.astype(np.float64), search)
-    np.testing.assert_allclose(out, truth, rtol=0, atol=2e-5)
+def test_correlation_by_channel(half, size, stride, channels, spare, seed) -> None:
+    rows, columns = (2 * each + 1 for each in half)
+    exemplar, values = floats(seed, rows, columns, channels), floats(seed + 1, *size, channels)
+    truth = reference.correlation_by_channel(values, exemplar, stride) * (rows * columns)
+    wide = np.pad(values, ((0, 0), (0, 0), (0, 0), (0, spare)))  # pixels among other channels
+    out = np.full((*truth.shape[:3], channels + spare), np.nan, np.float32)
+    sizes = np.array([*size[1:], channels, *truth.shape[1:3], rows, columns, *stride], np.int64)
+    kernels.correlate_channels(
+        wide.reshape(-1), channels + spare, exemplar.reshape(-1), out.reshape(-1),
+        channels + spare, sizes, 0, size[0] * truth.shape[1],
+    )  # fmt: skip
+    np.testing.assert_allclose(out[..., :channels], truth, rtol=0, atol=2e-5)
+    assert np.isnan(out[..., channels:]).all()
 
 
 @checked

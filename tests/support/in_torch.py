@@ -106,6 +106,16 @@ def run_step(model: PackedModel, step: Step, inputs: list[Tensor]) -> Tensor:
             return _shifted(model, step, _prelu(x, _vector(model, step, "slope")))
         case "affine":
             return x * _vector(model, step, "scale") + _vector(model, step, "bias")
+        case "correlate_channels":
+            exemplar = inputs[1]
+            rows, columns = exemplar.shape[2:]
+            total = F.conv2d(
+                x, exemplar[0, :, None], stride=attrs["stride"], groups=x.shape[1],
+                padding=(rows // 2, columns // 2),
+            )  # fmt: skip
+            return total / (rows * columns)
+        case "correlate_pixels":
+            return F.conv2d(x, inputs[1][0].flatten(1).T[:, :, None, None]) / x.shape[1]
     raise AssertionError(step.op)
 
 

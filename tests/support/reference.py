@@ -15,6 +15,7 @@ from binvision.runtime import PackedModel, Step
 __all__ = [
     "convolution_sums",
     "correlation",
+    "correlation_by_channel",
     "epilogue",
     "interpret",
     "pack",
@@ -26,9 +27,11 @@ __all__ = [
 ]
 
 
-def interpret(model: PackedModel, images: np.ndarray) -> dict[str, np.ndarray]:
-    """Every value of a model for uint8 images (N, H, W, 3)."""
-    values: dict[str, np.ndarray] = {model.input["name"]: images}
+def interpret(
+    model: PackedModel, images: np.ndarray, exemplars: dict[str, np.ndarray] | None = None
+) -> dict[str, np.ndarray]:
+    """Every value of a model for uint8 images (N, H, W, 3) and exemplars (h, w, C)."""
+    values: dict[str, np.ndarray] = {model.input["name"]: images, **(exemplars or {})}
     for step in model.steps:
         tensors = {role: model.tensor(step, role) for role in step.tensors}
         values[step.output] = _run(step, tensors, [values[name] for name in step.inputs])
@@ -72,7 +75,27 @@ def _run(step: Step, tensors: dict[str, np.ndarray], inputs: list[np.ndarray]) -
             return np.where(x >= 0, x, x * tensors["slope"]) + tensors.get("shift", np.float32(0))
         case "affine":
             return x * tensors["scale"] + tensors["bias"]
+        case "correlate_channels":
+            return correlation_by_channel(x, inputs[1], attrs["stride"])
+        case "correlate_pixels":
+            sums = np.einsum("nyxc,ijc->nyxij", x, inputs[1].astype(np.float64))
+            return (sums / x.shape[3]).reshape(*x.shape[:3], -1).astype(np.float32)
     raise AssertionError(step.op)
+
+
+def correlation_by_channel(
+    x: np.ndarray, exemplar: np.ndarray, stride: tuple[int, int]
+) -> np.ndarray:
+    """Mean products of each channel at every ``stride``-th pixel, zeros around ``x``."""
+    rows, columns, channels = exemplar.shape
+    around = ((0, 0), (rows // 2, rows // 2), (columns // 2, columns // 2), (0, 0))
+    wide = np.pad(x.astype(np.float64), around)
+    y = np.empty((len(x), -(-x.shape[1] // stride[0]), -(-x.shape[2] // stride[1]), channels))
+    for i, j in np.ndindex(y.shape[1:3]):
+        top, left = i * stride[0], j * stride[1]
+        seen = wide[:, top : top + rows, left : left + columns]
+        y[:, i, j] = (seen * exemplar).mean(axis=(1, 2))
+    return y.astype(np.float32)
 
 
 def sign_sums(
