@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from torch import nn
@@ -28,7 +29,8 @@ def export_model(
     settings: dict[str, Any],
     provenance: dict[str, Any],
     accuracy: dict[str, Any],
-    output: str = "features",
+    outputs: Sequence[str] = ("features",),
+    exemplars: Mapping[str, tuple[int, int, int]] | None = None,
 ) -> PackedModel:
     """Turn a trained network into a packed model, as it computes in evaluation mode.
 
@@ -36,14 +38,16 @@ def export_model(
     convolution gives the same integers as in PyTorch; everything else agrees to float32 rounding.
 
     Args:
-        model: Takes pixels (N, 3, H, W) in 0..255, BGR, float32; returns features (N, C, h, w) or
-            a dict of name to such tensors. Not changed.
+        model: Takes pixels (N, 3, H, W) in 0..255, BGR, float32, and perhaps exemplars
+            (N, C, h, w); returns features (N, C, h, w), several of them, or a dict of name to
+            such tensors. Not changed.
         name: Name of the packed model.
         task: Task and kind, for example ``"tracking/siamfc"``.
         settings: What the task's inference loop needs; JSON-able.
         provenance: Where the weights came from; JSON-able.
         accuracy: What was measured; JSON-able.
-        output: What a single result is called; in a dict every one has its name.
+        outputs: What the results are called; in a dict every one has its name.
+        exemplars: Each input after the first, as ``forward`` calls it, to its (h, w, C).
 
     Returns:
         A checked model that :func:`binvision.runtime.save` can write.
@@ -51,7 +55,8 @@ def export_model(
     Raises:
         ExportError: A layer has no packed form; the message names it, its type and its place.
     """
-    graph = fuse(trace(model, output))
+    exemplars = dict(exemplars or {})
+    graph = fuse(trace(model, outputs, exemplars))
     steps, tensors = pack(graph)
     packed = PackedModel(
         name=name,
@@ -63,6 +68,7 @@ def export_model(
         provenance=provenance,
         accuracy=accuracy,
         tensors=tensors,
+        exemplars=exemplars,
     )
     try:
         check_model(packed)

@@ -14,7 +14,9 @@ from binvision.errors import ExportError
 __all__ = ["round_to_eight_bits"]
 
 
-def round_to_eight_bits(network: nn.Module, batches: Iterable[Tensor]) -> nn.Module:
+def round_to_eight_bits(
+    network: nn.Module, batches: Iterable[Tensor | tuple[Tensor, ...]]
+) -> nn.Module:
     """Replace every real convolution of floats by one of eight bits.
 
     A real layer costs a 1-bit network more time and bytes than its share of the work: at eight
@@ -22,8 +24,8 @@ def round_to_eight_bits(network: nn.Module, batches: Iterable[Tensor]) -> nn.Mod
 
     Args:
         network: In evaluation mode; it is not changed.
-        batches: Pixels (N, 3, H, W) in 0..255, of the kind that the network will see: the range
-            of every activation is measured on them.
+        batches: Pixels (N, 3, H, W) in 0..255, of the kind that the network will see, or all
+            inputs where it has several: the range of every activation is measured on them.
 
     Returns:
         A copy with an :class:`~binvision.binary.EightBitConv2d` for each ``nn.Conv2d``.
@@ -43,7 +45,9 @@ def round_to_eight_bits(network: nn.Module, batches: Iterable[Tensor]) -> nn.Mod
 
 
 def _measure(
-    network: nn.Module, layers: dict[str, nn.Conv2d], batches: Iterable[Tensor]
+    network: nn.Module,
+    layers: dict[str, nn.Conv2d],
+    batches: Iterable[Tensor | tuple[Tensor, ...]],
 ) -> dict[str, Tensor]:
     """Return the largest magnitude of each input channel, by layer name."""
     largest: dict[str, Tensor] = {}
@@ -59,7 +63,8 @@ def _measure(
     try:
         with torch.inference_mode():
             for batch in batches:
-                network(batch.float())
+                inputs = batch if isinstance(batch, tuple) else (batch,)
+                network(*(each.float() for each in inputs))
     finally:
         for handle in handles:
             handle.remove()

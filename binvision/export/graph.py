@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["CONVOLUTIONS", "Graph", "Node", "Size", "Value"]
+__all__ = ["CONVOLUTIONS", "Exemplar", "Graph", "Node", "Size", "Value"]
 
 CONVOLUTIONS = ("conv", "binary_conv")
 
@@ -25,6 +25,17 @@ class Value:
     name: str
     channels: int
     single: bool = False
+
+
+@dataclass(frozen=True)
+class Exemplar(Value):
+    """An input beside the image.
+
+    Attributes:
+        pixels: Height times width.
+    """
+
+    pixels: int = 1
 
 
 @dataclass(frozen=True)

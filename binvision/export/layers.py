@@ -23,9 +23,11 @@ from binvision.binary import (
     ShiftBatchNorm2d,
 )
 from binvision.export import convolution_layers as conv
+from binvision.export import correlation_layers as correlation
 from binvision.export import elementwise_layers as elementwise
 from binvision.export import pool_layers as pool
 from binvision.export.graph import Size, Value
+from binvision.trackers.correlation_layers import ChannelCorrelation, PixelCorrelation
 
 __all__ = ["ARITHMETIC", "FUNCTIONS", "LAYERS", "METHODS", "Lowering"]
 
@@ -56,6 +58,8 @@ LAYERS: dict[type[nn.Module], Lowering] = {
     nn.Upsample: pool.upsample_layer,
     nn.UpsamplingNearest2d: pool.upsample_layer,
     nn.Flatten: lambda emitter, layer, x: pool.flatten(emitter, x, layer.start_dim, layer.end_dim),
+    ChannelCorrelation: correlation.channel_correlation,
+    PixelCorrelation: correlation.pixel_correlation,
     nn.Identity: elementwise.identity,
     nn.Dropout: elementwise.identity,
     nn.Dropout2d: elementwise.identity,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,8 +13,9 @@ from torch import nn
 
 from binvision.errors import ExportError
 from binvision.export.emitter import float64
-from binvision.export.graph import CONVOLUTIONS, Graph, Node, Size, Value
+from binvision.export.graph import CONVOLUTIONS, Exemplar, Graph, Node, Size, Value
 from binvision.export.layers import ARITHMETIC, FUNCTIONS, LAYERS, METHODS, Lowering
+from binvision.runtime.operations import OPS
 
 __all__ = ["IMAGE", "trace"]
 
@@ -23,12 +24,16 @@ IMAGE_CHANNELS = 3
 RESIZING = (*CONVOLUTIONS, "avg_pool", "max_pool", "upsample")
 
 
-def trace(model: nn.Module, output: str = "features") -> Graph:
+def trace(
+    model: nn.Module, outputs: Sequence[str], exemplars: Mapping[str, tuple[int, int, int]]
+) -> Graph:
     """Follow a module's ``forward`` and lower every layer in it, in evaluation mode.
 
     Args:
-        model: Takes one batch of images; returns a tensor, or a dict of name to tensor.
-        output: Name of the result where it is one tensor.
+        model: Takes one batch of images, and perhaps exemplars; returns tensors, or a dict of
+            name to tensor.
+        outputs: Names of the results where they are not a dict.
+        exemplars: Name of each input after the first to its height, width and channels.
 
     Returns:
         One node per layer, nothing fused yet.
@@ -38,23 +43,31 @@ def trace(model: nn.Module, output: str = "features") -> Graph:
             message names the layer, its type and what it reads.
     """
     traced = _traced(model)
-    results = next(node for node in traced.graph.nodes if node.op == "output").args[0]
-    if isinstance(results, torch.fx.Node):
-        results = {output: results}
-    if not isinstance(results, dict):
-        raise ExportError(
-            f"{type(model).__name__} returns a {type(results).__name__}; expected one tensor or a "
-            f"dict of name to tensor: name the results"
-        )
-    lowering = _Lowering(traced, reserved={IMAGE, *results})
+    results = _named(
+        model, next(node for node in traced.graph.nodes if node.op == "output").args[0], outputs
+    )
+    lowering = _Lowering(traced, exemplars, reserved={IMAGE, *exemplars, *results})
     values = lowering.lower()
-    outputs = {name: _result(model, name, values.get(node)) for name, node in results.items()}
-    _check_results(model, outputs)
-    return Graph(tuple(lowering.nodes), outputs)
+    found = {name: _result(model, name, values.get(node)) for name, node in results.items()}
+    _check_results(model, found)
+    return Graph(tuple(lowering.nodes), found)
+
+
+def _named(model: nn.Module, results: Any, names: Sequence[str]) -> dict[str, torch.fx.Node]:
+    if isinstance(results, dict):
+        return results
+    results = (results,) if isinstance(results, torch.fx.Node) else results
+    if not isinstance(results, tuple | list) or len(results) != len(names):
+        got = f"{len(results)} results" if isinstance(results, tuple | list) else repr(results)
+        raise ExportError(
+            f"{type(model).__name__} returns {got}; expected {', '.join(names)}, or a dict of "
+            f"name to tensor: name the results"
+        )
+    return dict(zip(names, results, strict=True))
 
 
 def _result(model: nn.Module, name: str, value: Any) -> str:
-    if not isinstance(value, Value):
+    if not isinstance(value, Value) or isinstance(value, Exemplar):
         raise ExportError(
             f"{type(model).__name__} returns as {name!r} what is not a layer's output"
         )
@@ -90,9 +103,15 @@ class _Tracer(torch.fx.Tracer):
 class _Lowering:
     """Walks a traced graph and emits nodes; the ``Emitter`` of the layers."""
 
-    def __init__(self, module: torch.fx.GraphModule, reserved: set[str]) -> None:
+    def __init__(
+        self,
+        module: torch.fx.GraphModule,
+        exemplars: Mapping[str, tuple[int, int, int]],
+        reserved: set[str],
+    ) -> None:
         self.nodes: list[Node] = []
         self._module = module
+        self._exemplars = exemplars
         self._taken = set(reserved)
         self._current: torch.fx.Node
         self._values: dict[torch.fx.Node, Any] = {}
@@ -146,6 +165,9 @@ class _Lowering:
         """Add a node for the layer that is being lowered; see :class:`Emitter`."""
         if op != "conv" and any(value.name == IMAGE for value in inputs):
             raise ExportError("reads the image; expected a QuantConv2d or a Conv2d as first layer")
+        reads_exemplar = [isinstance(value, Exemplar) for value in inputs]
+        if any(reads_exemplar) and reads_exemplar != [False, OPS[op].takes_exemplar]:
+            raise ExportError("reads an exemplar, which only correlations can")
         for role, constant in (constants or {}).items():
             if not np.isfinite(constant).all():
                 raise ExportError(f"its {role} holds NaN or infinity; the training diverged")
@@ -158,9 +180,15 @@ class _Lowering:
         return Value(name, channels, single)
 
     def _placeholder(self) -> Value:
-        if self._values:
-            raise ExportError(f"a second input, {self._current.name!r}: expected one image batch")
-        return Value(IMAGE, IMAGE_CHANNELS)
+        if not self._values:
+            return Value(IMAGE, IMAGE_CHANNELS)
+        name = str(self._current.target)
+        if name not in self._exemplars:
+            raise ExportError(
+                f"a second input, {name!r}: expected one image batch, and exemplars of known size"
+            )
+        height, width, channels = self._exemplars[name]
+        return Exemplar(name, channels, pixels=height * width)
 
     def _lower_node(self, node: torch.fx.Node) -> Value | Size:
         lowering, leading = self._find(node)

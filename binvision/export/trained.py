@@ -64,7 +64,7 @@ def pack_trained(
         )
     model = export_model(
         network,
-        output=output,
+        outputs=(output,),
         name=name,
         task=task,
         settings=settings,

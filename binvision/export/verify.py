@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -24,6 +24,7 @@ def verify(
     model: PackedModel,
     size_hw: tuple[int, int],
     pictures: Sequence[np.ndarray] = (),
+    exemplars: Mapping[str, np.ndarray] | None = None,
 ) -> float:
     """Run both on the same pictures.
 
@@ -32,6 +33,7 @@ def verify(
         model: Its packed form.
         size_hw: Height and width in pixels of a synthetic picture, if there are no others.
         pictures: What the network is meant for: (1, H, W, 3) uint8 each.
+        exemplars: The model's exemplars, float32 (h, w, C) each; noise by default.
 
     Returns:
         Root-mean-square difference of the results, relative to their root mean square; the
@@ -41,8 +43,13 @@ def verify(
     Raises:
         ExportError: They differ by more than rounding explains.
     """
+    rng = np.random.default_rng(0)
+    noise = {
+        name: rng.normal(size=size).astype(np.float32) for name, size in model.exemplars.items()
+    }
+    given = {**noise, **(exemplars or {})}
     compared = [
-        _compare(network, model, picture) for picture in (pictures or [_synthetic(size_hw)])
+        _compare(network, model, picture, given) for picture in (pictures or [_synthetic(size_hw)])
     ]
     compared.sort(key=lambda one: np.inf if np.isnan(one[0]) else one[0])
     difference, name = compared[len(compared) // 2]
@@ -55,12 +62,23 @@ def verify(
     return difference
 
 
-def _compare(network: nn.Module, model: PackedModel, picture: np.ndarray) -> tuple[float, str]:
+def _compare(
+    network: nn.Module, model: PackedModel, picture: np.ndarray, exemplars: Mapping[str, np.ndarray]
+) -> tuple[float, str]:
     """The greatest difference over all results, and the result that has it."""
-    ours = Runner(model, batch=1, size_hw=(picture.shape[1], picture.shape[2]))(picture)
+    runner = Runner(model, batch=1, size_hw=(picture.shape[1], picture.shape[2]))
+    for name, values in exemplars.items():
+        runner.set_exemplar(name, values)
+    ours = runner(picture)
     with torch.inference_mode():
-        result = network(torch.from_numpy(picture).permute(0, 3, 1, 2).float())
-    theirs = result if isinstance(result, dict) else {model.outputs[0]: result}
+        result = network(
+            torch.from_numpy(picture).permute(0, 3, 1, 2).float(),
+            *(torch.from_numpy(exemplars[name]).permute(2, 0, 1)[None] for name in model.exemplars),
+        )
+    results = result if isinstance(result, dict | tuple) else (result,)
+    theirs = (
+        results if isinstance(results, dict) else dict(zip(model.outputs, results, strict=True))
+    )
     return max((_difference(ours[name], _in_nhwc(theirs[name])), name) for name in theirs)
 
 

@@ -103,7 +103,7 @@ def write_classifier(path: Path, seed: int = 0) -> None:
     network = ClassifierNetwork(ClassifierConfig(backbone, list(CLASSES), 8))
     packed = export_model(
         randomize(network, seed), name=path.stem, task=TASK, settings=network.settings(),
-        provenance={}, accuracy={}, output="logits",
+        provenance={}, accuracy={}, outputs=("logits",),
     )  # fmt: skip
     runtime.save(path, packed)
 
