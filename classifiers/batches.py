@@ -84,6 +84,11 @@ class PictureBatches(BaseDataPreprocessor):
         self._weights = weights
         self._order = functools.lru_cache(maxsize=2)(self._draw_order)
 
+    def keep(self, chosen: Tensor) -> None:
+        """Leave all pictures out but these, (M,) int64 numbers in the archive."""
+        self.pixels, self.labels = self.pixels[chosen], self.labels[chosen]
+        self._order.cache_clear()
+
     def forward(self, data: dict[str, Tensor], training: bool = False) -> dict[str, Tensor]:
         """Return ``images`` (N, 3, S, S) float32 in 0..255, BGR, and ``labels`` (N,)."""
         numbers = data["numbers"].cpu()

@@ -17,6 +17,7 @@ __all__ = [
     "ZEROISE",
     "BinaryOperation",
     "Cell",
+    "CellRow",
     "CellStage",
     "Nodes",
     "Pooling",
@@ -185,12 +186,52 @@ def _enter(in_channels: int, out_channels: int, method: Spec) -> nn.Sequential:
     return nn.Sequential(rectify, conv, nn.BatchNorm2d(out_channels))
 
 
-@BLOCKS.register("cells")
-class CellStage(nn.Module):
+class CellRow(nn.Module):
     """A stage of cells: a reduction cell where the stage has stride 2, then normal cells.
 
     Both inputs of the first cell are the input of the stage. After the last there are a batch norm
     and a PReLU.
+
+    Args:
+        in_channels: Input channels.
+        out_channels: Output channels.
+        stride: 1 or 2.
+        count: Number of cells.
+        cell: Makes a cell from the channels of the last cell but one and of the last cell, and
+            its stride.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        stride: int,
+        count: int,
+        cell: Callable[[int, int, int], Cell],
+    ) -> None:
+        super().__init__()
+        self.cells = nn.ModuleList()
+        before, width = in_channels, in_channels
+        for index in range(count):
+            here = stride if index == 0 else 1
+            self.cells.append(cell(before, width, here))
+            before, width = (out_channels if here == 2 else width), out_channels
+        self.reduced = stride == 2
+        self.norm, self.act = nn.BatchNorm2d(out_channels), nn.PReLU(out_channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, in, H, W) to (N, out, ceil(H / stride), ceil(W / stride))."""
+        before = x
+        for index, cell in enumerate(self.cells):
+            y = cell(before, x)
+            # What came before a reduction is twice as large, and of no use after it.
+            before, x = (y if self.reduced and index == 0 else x), y
+        return self.act(self.norm(x))
+
+
+@BLOCKS.register("cells")
+class CellStage(CellRow):
+    """A stage of cells that are known.
 
     Args:
         in_channels: Input channels.
@@ -216,28 +257,13 @@ class CellStage(nn.Module):
         normal: Nodes,
         reduction: Nodes,
     ) -> None:
-        super().__init__()
-        self.cells = nn.ModuleList()
-        before, width = in_channels, in_channels
-        for index in range(count):
-            here = stride if index == 0 else 1
-            kind, nodes = ("normal", normal) if here == 1 else ("reduction", reduction)
+        def cell(before: int, width: int, stride: int) -> Cell:
+            kind, nodes = ("normal", normal) if stride == 1 else ("reduction", reduction)
             _check(kind, nodes, out_channels)
-            self.cells.append(
-                Cell(before, width, out_channels, here, method, len(nodes), _edges(nodes, method))
-            )
-            before, width = (out_channels if here == 2 else width), out_channels
-        self.reduced = stride == 2
-        self.norm, self.act = nn.BatchNorm2d(out_channels), nn.PReLU(out_channels)
+            edge = _edges(nodes, method)
+            return Cell(before, width, out_channels, stride, method, len(nodes), edge)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (N, in, H, W) to (N, out, ceil(H / stride), ceil(W / stride))."""
-        before = x
-        for index, cell in enumerate(self.cells):
-            y = cell(before, x)
-            # What came before a reduction is twice as large, and of no use after it.
-            before, x = (y if self.reduced and index == 0 else x), y
-        return self.act(self.norm(x))
+        super().__init__(in_channels, out_channels, stride, count, cell)
 
 
 def _edges(nodes: Nodes, method: Spec) -> Callable[[int, int, int, int], list[nn.Module]]:

@@ -31,6 +31,7 @@ from binvision.cli import (
     methods,
     models,
     pose,
+    search,
     track,
     train,
 )
@@ -115,6 +116,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "export": export.export,
     "compare": compare.compare,
     "train": train.train,
+    "search": search.search,
 }
 for _name, _function in _COMMANDS.items():
     app.command(_name, epilog=_EXIT_CODES)(_command(_function))

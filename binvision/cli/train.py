@@ -11,7 +11,7 @@ import typer
 from binvision.cli.export import Pictures
 from binvision.errors import UsageError
 
-__all__ = ["train"]
+__all__ = ["key_values", "train"]
 
 
 def train(
@@ -65,6 +65,10 @@ def train(
         Path | None,
         typer.Option(help="Checkpoint whose weights a new schedule starts from."),
     ] = None,
+    genotype: Annotated[
+        Path | None,
+        typer.Option(help="Architecture that 'binvision search' has found (.json)."),
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of weights and data.")] = None,
     iterations: Annotated[
         int | None, typer.Option(min=1, help="Length of the schedule in steps.")
@@ -114,11 +118,12 @@ def train(
             sequences=tuple(sequences or ()),
             teacher=teacher,
             start_from=start_from,
+            genotype=genotype,
             seed=seed,
             iterations=iterations,
             threads=threads,
             resume=resume,
-            overrides=_key_values(overrides or []),
+            overrides=key_values(overrides or []),
         )
     )
     typer.echo(str(last))
@@ -161,7 +166,12 @@ def _export(checkpoint: Path, target: Path, pictures: Pictures) -> None:
     typer.echo(f"{target}: {saved.file_bytes:,} bytes")
 
 
-def _key_values(texts: list[str]) -> dict[str, str]:
+def key_values(texts: list[str]) -> dict[str, str]:
+    """Take the pairs of ``--set`` apart.
+
+    Raises:
+        UsageError: One has no equals sign.
+    """
     pairs = {}
     for text in texts:
         key, equals, value = text.partition("=")

@@ -23,6 +23,7 @@ from rich.console import Console
 
 import binvision
 from binvision.binary import find_method
+from binvision.classifiers.search.genotype import read_genotype
 from binvision.detectors.annotations import DetectionSet
 from binvision.errors import ConfigError, DataError
 from binvision.training import classification, detection, landmarks
@@ -52,6 +53,7 @@ class TrainingRequest:
         faces: Face archives, or folders of pictures with ``.pts`` files.
         teacher: Checkpoint that guides the training, where the configuration has one.
         start_from: Checkpoint whose weights a new schedule starts from.
+        genotype: Architecture that a search has found, in place of the configuration's own.
         seed: Seed of weights and data.
         iterations: Length of the schedule.
         threads: CPU threads of one process.
@@ -75,6 +77,7 @@ class TrainingRequest:
     threads: int | None = None
     resume: bool = False
     method: str | None = None
+    genotype: Path | None = None
     overrides: dict[str, str] = field(default_factory=dict)
 
 
@@ -94,6 +97,11 @@ def train(request: TrainingRequest) -> Path:
         ModelFileError: The checkpoint to start from cannot be read.
     """
     config, found = _prepare(request)
+    if "search" in config:
+        raise ConfigError(
+            f"{request.config} is a search: run 'binvision search {request.config}', then train "
+            f"what it finds with --genotype"
+        )
     if found is not None and _is_first():
         detection.describe(found, Console(stderr=True))
     # mmengine names a run by the second, and refuses two of one name in a process.
@@ -157,6 +165,8 @@ def _prepare(request: TrainingRequest) -> tuple[Config, DetectionSet | None]:
     config = Config.fromfile(find_config(request.config))
     config.work_dir = str(request.work_dir)
     config.resume = request.resume
+    if request.genotype is not None:
+        _set_architecture(config, request)
     if request.method is not None:
         _set_method(config, request.method)
     config.setdefault("log_level", "ERROR")  # mmengine warns of what its own code makes it do
@@ -200,6 +210,22 @@ def _prepare(request: TrainingRequest) -> tuple[Config, DetectionSet | None]:
     dataset[_length_key(dataset)] *= _processes()
     config.record = _record(config)
     return config, found
+
+
+def _set_architecture(config: Config, request: TrainingRequest) -> None:
+    """Take the backbone of a genotype, with the method that it was searched with."""
+    assert request.genotype is not None
+    if config.train_dataloader.dataset.type != "NumberedPictures":
+        raise ConfigError(
+            f"{request.config} takes no genotype; searches are of classifiers: train "
+            f"classification/cifar10"
+        )
+    if request.method is not None and "model" in find_method(request.method).config:
+        raise ConfigError(
+            f"method {request.method!r} brings a network of its own, and the genotype too; take "
+            f"another method"
+        )
+    config.model.network.backbone = read_genotype(request.genotype)
 
 
 def _set_method(config: Config, name: str) -> None:
