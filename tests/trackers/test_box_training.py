@@ -73,7 +73,7 @@ def _batch() -> dict[str, torch.Tensor]:
 def test_a_network_learns_boxes_and_whose_they_are() -> None:
     torch.manual_seed(0)
     model, batch = BoxTraining(SMALL).train(), _batch()
-    optimizer = torch.optim.AdamW(model.parameters(), lr=5e-3, weight_decay=0.0)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3, weight_decay=0.0)
     history = []
     for _ in range(30):
         losses = model(**batch)
@@ -83,9 +83,9 @@ def test_a_network_learns_boxes_and_whose_they_are() -> None:
         history.append({name: value.item() for name, value in losses.items()})
 
     first, last = history[0], history[-1]
-    assert last["loss_box"] < 0.85 * first["loss_box"]
-    assert last["iou_best"] > first["iou_best"] + 0.1
-    assert last["score_own"] > last["score_other"] + 0.2
+    assert last["loss_box"] < 0.75 * first["loss_box"]
+    assert last["iou_best"] > first["iou_best"] + 0.3
+    assert last["score_own"] > last["score_other"] + 0.1
 
 
 def test_a_frozen_part_stays_as_it_is() -> None:
