@@ -6,12 +6,17 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from binvision.trackers.box_network import BoxNetwork
+    from binvision.trackers.box_settings import BoxSettings
     from binvision.trackers.embedder import Embedder, PackedEmbedder
     from binvision.trackers.multi import MultiTimings, MultiTracker, Target
+    from binvision.trackers.results import Timings, TrackResult
     from binvision.trackers.settings import SiamFCSettings
-    from binvision.trackers.siamfc import Timings, Tracker, TrackResult
+    from binvision.trackers.tracker import Tracker
 
 __all__ = [
+    "BoxNetwork",
+    "BoxSettings",
     "Embedder",
     "MultiTimings",
     "MultiTracker",
@@ -24,15 +29,17 @@ __all__ = [
 ]
 
 _HOMES = {
+    "BoxNetwork": "box_network",
+    "BoxSettings": "box_settings",
     "Embedder": "embedder",
     "MultiTimings": "multi",
     "MultiTracker": "multi",
     "PackedEmbedder": "embedder",
     "SiamFCSettings": "settings",
     "Target": "multi",
-    "Timings": "siamfc",
-    "TrackResult": "siamfc",
-    "Tracker": "siamfc",
+    "Timings": "results",
+    "TrackResult": "results",
+    "Tracker": "tracker",
 }
 
 

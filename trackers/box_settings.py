@@ -15,6 +15,18 @@ __all__ = ["TASK", "BoxSettings"]
 
 TASK = "tracking/box"
 
+_MAX_LOOKS = 99
+_PARTS = (
+    "window_influence",
+    "size_lr",
+    "vote",
+    "filter_alpha",
+    "filter_beta",
+    "memory_weight",
+    "memory_rate",
+    "memory_threshold",
+)
+
 
 @dataclass(frozen=True)
 class BoxSettings:
@@ -36,6 +48,22 @@ class BoxSettings:
         size_lr: How much of the size found is taken over in a frame, at most, in 0..1.
         lost_threshold: Score below which the target counts as lost, in 0..1.
         found_threshold: Score from which a lost target counts as found again, in 0..1.
+        lost_looks: Passes of the network in a frame with a lost target, at most 99; in turns at
+            its last place and at a next place of the frame.
+        lost_growth: How much larger the search region is when a lost target is sought, 1..4.
+        found_looks: Looks in turn that must find a lost target, at most 99.
+        vote: Score, as a part of the best one, from which a neighbour of the best cell has a say
+            in the box, in 0..1; 1 for none.
+        filter_alpha: How much of the displacement found against the one expected is taken over in
+            a frame, in 0..1.
+        filter_beta: How much of it the speed takes over, in 0..1; 0 expects no motion.
+        memory_weight: Weight of what the target looks like now against the first exemplar, in
+            0..1; 0 for none.
+        memory_rate: How much of it a new look replaces, in 0..1.
+        memory_every: Frames from one look to the next, at most 4096.
+        memory_threshold: Least score of a frame that is looked at, in 0..1.
+        camera_side: Side of the picture by which the camera's motion is measured, at most 512; 0
+            for a camera that stands still.
     """
 
     stride: int = 16
@@ -50,6 +78,17 @@ class BoxSettings:
     size_lr: float = 0.35
     lost_threshold: float = 0.2
     found_threshold: float = 0.5
+    lost_looks: int = 1
+    lost_growth: float = 1.5
+    found_looks: int = 1
+    vote: float = 1.0
+    filter_alpha: float = 1.0
+    filter_beta: float = 0.0
+    memory_weight: float = 0.0
+    memory_rate: float = 0.3
+    memory_every: int = 10
+    memory_threshold: float = 0.7
+    camera_side: int = 0
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any], where: str) -> BoxSettings:
@@ -76,8 +115,13 @@ class BoxSettings:
     def _conditions(self) -> dict[str, bool]:
         wholes = ("stride", "fine_crop", "coarse_crop", "exemplar_size", "search_size")
         conditions = {name: is_whole(getattr(self, name), MAX_SIDE) for name in wholes}
-        for name in ("window_influence", "size_lr"):
+        conditions["memory_every"] = is_whole(self.memory_every, MAX_SIDE)
+        for name in ("lost_looks", "found_looks"):
+            conditions[name] = is_whole(getattr(self, name), _MAX_LOOKS)
+        for name in _PARTS:
             conditions[name] = 0 <= getattr(self, name) <= 1
+        conditions["lost_growth"] = 1 <= self.lost_growth <= 4
+        conditions["camera_side"] = self.camera_side == 0 or is_whole(self.camera_side, 512)
         conditions["origin"] = 0 <= self.origin <= self.search_size
         conditions["context"] = 0 <= self.context <= 10
         conditions["penalty_k"] = 0 <= self.penalty_k <= 10

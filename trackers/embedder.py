@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ __all__ = ["TASK", "Embedder", "PackedEmbedder", "response_side"]
 TASK = "tracking/siamfc"
 
 
+@runtime_checkable
 class Embedder(Protocol):
     """What the tracker needs from a network.
 

@@ -32,7 +32,8 @@ from binvision.trackers.association import covered_parts, pair_overlaps, surest_
 from binvision.trackers.embedder import Embedder, PackedEmbedder
 from binvision.trackers.exemplar import Look, look_at
 from binvision.trackers.geometry import mean_colour
-from binvision.trackers.siamfc import Timings, Tracker
+from binvision.trackers.results import Timings
+from binvision.trackers.siamfc import SiamFCTracker
 
 __all__ = ["Found", "MultiTimings", "MultiTracker", "ObjectDetector", "Target"]
 
@@ -294,7 +295,7 @@ class MultiTracker:
             self._followed, self._candidates, ready = [], [], ready[:1]
         for candidate in ready:
             self._identities += 1
-            tracker = Tracker(self._embedder)
+            tracker = SiamFCTracker(self._embedder)
             tracker.timings = self.timings
             tracker.init(frame, candidate.sight.box)
             self._followed.append(_Followed(self._identities, tracker, candidate.sight))
@@ -338,7 +339,7 @@ class _Followed:
         misses: Detections in turn in which it was not found.
     """
 
-    def __init__(self, identity: int, tracker: Tracker, sight: _Sight) -> None:
+    def __init__(self, identity: int, tracker: SiamFCTracker, sight: _Sight) -> None:
         self._identity, self._tracker = identity, tracker
         self._votes: Counter[str] = Counter()
         self.sure, self.seen_now = True, False

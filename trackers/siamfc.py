@@ -1,8 +1,4 @@
-"""SiamFC (Bertinetto et al., 2016) frame by frame: the loop that a user drives.
-
-    tracker = Tracker("rb-siamfc")
-    tracker.init(frame, (x, y, width, height))
-    result = tracker.update(next_frame)
+"""SiamFC (Bertinetto et al., 2016) frame by frame.
 
 While the target is in sight, one batch of crops looks at its surroundings at three scales. When
 the score falls below ``lost_threshold`` the target is *lost*: the same batch then looks at the
@@ -13,91 +9,39 @@ reaches ``found_threshold``. A lost frame costs no more time than another.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from time import perf_counter
 
 import numpy as np
 from numpy.typing import NDArray
 
-from binvision.errors import BoxError, FrameError, ModelError, UsageError
+from binvision.errors import ModelError
 from binvision.media.images import check_frame
-from binvision.trackers.embedder import Embedder, PackedEmbedder, response_side
+from binvision.trackers.checks import check_next_frame, checked_box, checked_size
+from binvision.trackers.embedder import Embedder, response_side
 from binvision.trackers.exemplar import Look, likeness, look_at, sigmoid
 from binvision.trackers.geometry import Window, context_side, crop_square, mean_colour
+from binvision.trackers.places import SPACING, Places
 from binvision.trackers.response import Peak, PeakFinder
+from binvision.trackers.results import Timings, TrackResult
 from binvision.trackers.settings import SiamFCSettings
 
-__all__ = ["Timings", "TrackResult", "Tracker"]
+__all__ = ["SiamFCTracker"]
 
 _SIDE_LIMITS = (0.2, 5.0)  # how far the target may shrink and grow, against its first size
-_BOX_LIMITS = (0.01, 100)  # least side of a box in pixels, greatest in sides of the frame
-_SPACING = 0.6  # distance of two places searched for a lost target, in sides of a search crop
 
 
-@dataclass(frozen=True)
-class TrackResult:
-    """What a tracker found in a frame.
-
-    Attributes:
-        box_xywh: Left, top, width, height of the target in pixels, counted from 0; the last
-            known box while it is lost. It may reach beyond the frame.
-        score: Confidence in 0..1, the sigmoid of the response at the target.
-        lost: True while the target is taken for lost.
-    """
-
-    box_xywh: tuple[float, float, float, float]
-    score: float
-    lost: bool
-
-
-@dataclass
-class Timings:
-    """Seconds spent since the tracker was made, by stage.
-
-    Attributes:
-        crop: Cutting and resizing.
-        network: Features.
-        post: Correlation, search of the peak, update of the box.
-        frames: Number of frames that ``update`` was called for; ``init`` is not counted.
-    """
-
-    crop: float = 0.0
-    network: float = 0.0
-    post: float = 0.0
-    frames: int = 0
-
-    @property
-    def total(self) -> float:
-        """Seconds spent in all stages."""
-        return self.crop + self.network + self.post
-
-
-class Tracker:
+class SiamFCTracker:
     """Follows one target through the frames of a video.
 
     Attributes:
         timings: Time spent, by stage.
     """
 
-    def __init__(self, model: str | Path | Embedder = "rb-siamfc", *, threads: int = 1) -> None:
-        """Load a model, or take an embedder that several trackers share.
-
-        Args:
-            model: Name of a model of the zoo, path of a packed model, or an Embedder.
-            threads: Threads that the network may use; an Embedder has its own.
-
-        Raises:
-            ModelFileError: There is no such model, or its file is damaged.
-            ModelTaskError: It is a model of another task.
-        """
-        if isinstance(model, (str, Path)):
-            model = PackedEmbedder(model, threads=threads)
-            model.prepare()
-        self._embedder = model
-        self._settings = model.settings
+    def __init__(self, embedder: Embedder) -> None:
+        """Take a network, which several trackers may share."""
+        self._embedder = embedder
+        self._settings = embedder.settings
         self._search = _SearchBuffers(self._settings)
         self._size_hw: tuple[int, int] | None = None
         self.timings = Timings()
@@ -114,15 +58,15 @@ class Tracker:
             BoxError: The box is not finite, has no area, or lies outside the frame.
             ModelError: The network's features are smaller than its settings say.
         """
-        _check_frame(frame, None)
-        x, y, w, h = _checked_box(box_xywh, frame.shape[:2])
+        check_frame(frame)
+        x, y, w, h = checked_box(box_xywh, frame.shape[:2])
         settings = self._settings
         self._size_hw = frame.shape[:2]
         self._fill = mean_colour(frame)
         self._centre = (x + w / 2, y + h / 2)
         self._size_wh = (w, h)
         self._lost = False
-        self._places: _Places | None = None
+        self._places: Places | None = None
 
         look = look_at(self._embedder, frame, (x, y, w, h), self._fill)
         self._exemplar = look.exemplar
@@ -147,7 +91,7 @@ class Tracker:
             UsageError: ``init`` has not been called.
             BoxError: The box is not finite, has no area, or lies outside the frame.
         """
-        x, y, w, h = _checked_box(box_xywh, self._checked_size("correct"))
+        x, y, w, h = checked_box(box_xywh, checked_size(self._size_hw, "correct"))
         self._centre = (x + w / 2, y + h / 2)
         self._size_wh = (w, h)
         self._side = self._first_side = context_side((w, h), self._settings.context)
@@ -156,7 +100,7 @@ class Tracker:
 
     def likeness(self, look: Look) -> float:
         """How sure the network is that ``look`` shows the target given to ``init``, 0..1."""
-        self._checked_size("likeness")
+        checked_size(self._size_hw, "likeness")
         return likeness(self._exemplar, look, self._settings)
 
     def update(self, frame: NDArray[np.uint8]) -> TrackResult:
@@ -170,17 +114,12 @@ class Tracker:
             FrameError: The frame has another size, type or number of channels.
             ModelError: The network's output is not finite, or smaller than the exemplar.
         """
-        _check_frame(frame, self._checked_size("update"))
+        check_next_frame(frame, checked_size(self._size_hw, "update"))
         score = self._look_around(frame) if self._lost else self._follow(frame)
         self.timings.frames += 1
         w, h = self._size_wh
         left, top = self._centre[0] - w / 2, self._centre[1] - h / 2
         return TrackResult((left, top, w, h), score, self._lost)
-
-    def _checked_size(self, call: str) -> tuple[int, int]:
-        if self._size_hw is None:
-            raise UsageError(f"{call}() before init(): call init(frame, box_xywh) with a first box")
-        return self._size_hw
 
     def _follow(self, frame: NDArray[np.uint8]) -> float:
         """Update from the surroundings at several scales; return the score."""
@@ -203,8 +142,8 @@ class Tracker:
     def _look_around(self, frame: NDArray[np.uint8]) -> float:
         """Search a lost target at the last place and at the next ones in turn."""
         if self._places is None:
-            spacing = _SPACING * self._side * self._zoom
-            self._places = _Places(self._centre, spacing, frame.shape[:2])
+            spacing = SPACING * self._side * self._zoom
+            self._places = Places(self._centre, spacing, frame.shape[:2])
         count = self._settings.scale_count
         centres = [self._centre, *self._places.take(count - 1)]
         windows, responses = self._respond(frame, centres, [self._side] * count)
@@ -303,56 +242,3 @@ class _SearchBuffers:
             self.finder = PeakFinder(side, settings.response_up, settings.window_influence)
         self._correlate(exemplar, features, self._responses)
         return self._responses
-
-
-class _Places:
-    """The places where a lost target is sought: a grid over the frame, nearest first, again."""
-
-    def __init__(
-        self, centre_xy: tuple[float, float], spacing: float, size_hw: tuple[int, int]
-    ) -> None:
-        columns, rows = (
-            np.arange(-int(centre / spacing), int((extent - centre) / spacing) + 1) * spacing
-            for centre, extent in zip(centre_xy, size_hw[::-1], strict=True)
-        )
-        offsets = [(x, y) for x in columns for y in rows if (x, y) != (0, 0)] or [(0.0, 0.0)]
-        offsets.sort(key=lambda offset: (math.hypot(*offset), offset))
-        self._places = [(centre_xy[0] + x, centre_xy[1] + y) for x, y in offsets]
-        self._next = 0
-
-    def take(self, count: int) -> list[tuple[float, float]]:
-        """Return the next ``count`` places; after the furthest comes the nearest."""
-        taken = [self._places[(self._next + step) % len(self._places)] for step in range(count)]
-        self._next += count
-        return taken
-
-
-def _check_frame(frame: NDArray[np.uint8], size_hw: tuple[int, int] | None) -> None:
-    check_frame(frame)
-    if size_hw is not None and frame.shape[:2] != size_hw:
-        expected, found = f"{size_hw[1]}x{size_hw[0]}", f"{frame.shape[1]}x{frame.shape[0]}"
-        raise FrameError(
-            f"frame: is {found} pixels, but init() was given {expected}; "
-            f"resize it, or call init() again"
-        )
-
-
-def _checked_box(box_xywh: Sequence[float], size_hw: tuple[int, int]) -> tuple[float, ...]:
-    values = tuple(float(value) for value in box_xywh)
-    if len(values) != 4 or not all(math.isfinite(value) for value in values):
-        raise BoxError(f"box {values}: expected four finite numbers x, y, w, h")
-    x, y, w, h = values
-    if w <= 0 or h <= 0:
-        raise BoxError(f"box {x:g},{y:g},{w:g},{h:g}: has no area; width and height must be > 0")
-    height, width = size_hw
-    least, most = _BOX_LIMITS[0], _BOX_LIMITS[1] * max(width, height)
-    if min(w, h) < least or max(w, h) > most:
-        raise BoxError(
-            f"box {x:g},{y:g},{w:g},{h:g}: width and height must be {least:g} to {most:g} pixels "
-            f"in a frame of {width}x{height}"
-        )
-    if x >= width or y >= height or x + w <= 0 or y + h <= 0:
-        raise BoxError(
-            f"box {x:g},{y:g},{w:g},{h:g}: lies outside the frame of {width}x{height} pixels"
-        )
-    return values

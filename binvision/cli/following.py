@@ -14,7 +14,8 @@ from binvision.media.boxes import BoxXYWH
 from binvision.media.results import ResultRow
 from binvision.trackers.embedder import PackedEmbedder
 from binvision.trackers.multi import MultiTracker
-from binvision.trackers.siamfc import Tracker
+from binvision.trackers.networks import TrackingNetwork
+from binvision.trackers.tracker import Tracker
 
 __all__ = ["DetectedTargets", "Detecting", "GivenTargets"]
 
@@ -22,8 +23,8 @@ __all__ = ["DetectedTargets", "Detecting", "GivenTargets"]
 class GivenTargets:
     """Targets with a box in the first frame, each with a tracker of its own."""
 
-    def __init__(self, embedder: PackedEmbedder, boxes: Sequence[BoxXYWH]) -> None:
-        self._trackers = [Tracker(embedder) for _ in boxes]
+    def __init__(self, network: TrackingNetwork, boxes: Sequence[BoxXYWH]) -> None:
+        self._trackers = [Tracker(network) for _ in boxes]
         self._boxes = boxes
         self.targets: int | None = len(boxes)
         self.detections = 0

@@ -28,7 +28,7 @@ import numpy as np
 
 from binvision.errors import ModelError, ModelFileError
 from binvision.runtime import PackedModel, Runner, load, save
-from binvision.trackers.siamfc import Tracker
+from binvision.trackers import Tracker
 from tests.support.networks import NetworkBuilder
 from tests.support.packed import small_model
 from tests.support.patience import patience

@@ -11,6 +11,7 @@ from binvision.errors import BoxError, FrameError, ModelError, UsageError
 from binvision.media import overlaps
 from binvision.trackers import Tracker, TrackResult
 from binvision.trackers.exemplar import look_at
+from binvision.trackers.siamfc import SiamFCTracker
 from tests.support.footage import moving_patch, texture
 from tests.support.numpy_embedder import NumpyEmbedder
 
@@ -189,7 +190,7 @@ def test_a_corrected_target_is_no_longer_lost() -> None:
 def test_a_target_is_like_itself_and_unlike_others() -> None:
     frames, truth = moving_patch(circle(8))
     embedder = NumpyEmbedder()
-    tracker = Tracker(embedder)
+    tracker = SiamFCTracker(embedder)
     tracker.init(frames[0], truth[0])
 
     def likeness(box: Any) -> float:
@@ -206,7 +207,7 @@ def test_a_target_must_be_given_first(call: str) -> None:
     look = look_at(NumpyEmbedder(), texture(240, 320, 0), (20, 20, 30, 30), (0.0, 0.0, 0.0))
     argument = look if call == "likeness" else (20, 20, 30, 30)
     with pytest.raises(UsageError, match=rf"{call}\(\) before init\(\): call init"):
-        getattr(Tracker(NumpyEmbedder()), call)(argument)
+        getattr(SiamFCTracker(NumpyEmbedder()), call)(argument)
 
 
 @pytest.mark.parametrize(

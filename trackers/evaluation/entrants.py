@@ -8,22 +8,25 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import cv2
 import numpy as np
 
 from binvision import __version__
 from binvision.errors import ModelFileError, UsageError
+from binvision.trackers.box_settings import TASK, BoxSettings
 from binvision.trackers.evaluation.protocols import BoxTracker
 from binvision.trackers.evaluation.rivals import RivalTracker
 from binvision.trackers.settings import SiamFCSettings
 
 if TYPE_CHECKING:
-    from binvision.trackers.embedder import Embedder
-    from binvision.trackers.siamfc import Tracker
+    from binvision.trackers.networks import TrackingNetwork
+    from binvision.trackers.tracker import Tracker
 
 __all__ = ["Entrant", "enter", "parse_settings"]
+
+_Settings = TypeVar("_Settings", SiamFCSettings, BoxSettings)
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,7 @@ class Entrant:
         """
         if self.kind == "rival":
             raise UsageError(f"{self.name}: is OpenCV's, and has no model of ours to load")
-        from binvision.trackers.siamfc import Tracker
+        from binvision.trackers.tracker import Tracker
 
         load = _load_checkpoint if self.kind == "checkpoint" else _load_packed
         return Tracker(load(self.source, dict(self.settings)))
@@ -119,7 +122,8 @@ def parse_settings(assignments: Iterable[str]) -> dict[str, float]:
     Raises:
         UsageError: not of that form, an unknown key, or a value that is not a number.
     """
-    known = {field.name for field in dataclasses.fields(SiamFCSettings)}
+    kinds = (SiamFCSettings, BoxSettings)
+    known = {field.name for kind in kinds for field in dataclasses.fields(kind)}
     settings: dict[str, float] = {}
     for assignment in assignments:
         key, equals, value = assignment.partition("=")
@@ -165,24 +169,30 @@ def _short_names(paths: list[Path]) -> list[str]:
     return next((names for names in choices if len(set(names)) == len(names)), choices[-1])
 
 
-def _load_packed(source: str, changes: dict[str, float]) -> Embedder:
-    from binvision.trackers.embedder import PackedEmbedder
+def _load_packed(source: str, changes: dict[str, float]) -> TrackingNetwork:
+    from binvision.trackers.networks import open_network
 
-    embedder = PackedEmbedder(source)
-    embedder.settings = _replaced(embedder.settings, changes)
-    embedder.prepare()  # for the replaced sizes; compiling must not count as tracking
-    return embedder
+    network = open_network(source)
+    network.settings = _replaced(network.settings, changes)
+    network.prepare()  # for the replaced sizes; compiling must not count as tracking
+    return network
 
 
-def _load_checkpoint(source: str, changes: dict[str, float]) -> Embedder:
+def _load_checkpoint(source: str, changes: dict[str, float]) -> TrackingNetwork:
+    from binvision.trackers.torch_box_network import TorchBoxNetwork
     from binvision.trackers.torch_embedder import TorchEmbedder
+    from binvision.training.checkpoint import task_of
 
+    if task_of(Path(source)) == TASK:
+        network = TorchBoxNetwork.from_checkpoint(source)
+        network.settings = _replaced(network.settings, changes)
+        return network
     embedder = TorchEmbedder.from_checkpoint(source)
     embedder.settings = _replaced(embedder.settings, changes)
     return embedder
 
 
-def _replaced(settings: SiamFCSettings, changes: dict[str, float]) -> SiamFCSettings:
+def _replaced(settings: _Settings, changes: dict[str, float]) -> _Settings:
     try:
         return type(settings).from_mapping(dataclasses.asdict(settings) | changes, "--set")
     except ModelFileError as error:  # the file is right: the replacement is not

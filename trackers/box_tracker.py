@@ -1,0 +1,207 @@
+"""A tracker whose network predicts the box, frame by frame.
+
+One pass of the network a frame sees the target's surroundings, and proposes a box in every cell.
+While the score is below ``lost_threshold`` the target is *lost*: looks at the last place then take
+turns with looks at ever further places of the frame, nearest first. It counts as found when a
+score reaches ``found_threshold``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from time import perf_counter
+
+import numpy as np
+from numpy.typing import NDArray
+
+from binvision.media.images import check_frame
+from binvision.trackers.box_choice import BoxChooser, Choice
+from binvision.trackers.box_network import BoxNetwork
+from binvision.trackers.camera_motion import CameraMotion
+from binvision.trackers.checks import check_next_frame, checked_box, checked_size
+from binvision.trackers.geometry import context_side, crop_square, mean_colour
+from binvision.trackers.memory import Memory
+from binvision.trackers.places import SPACING, Places
+from binvision.trackers.results import Timings, TrackResult
+
+__all__ = ["BoxHeadTracker"]
+
+_SIZE_LIMITS = (0.1, 10.0)  # how far a side may shrink and grow, against its first length
+_GROWTH_STEP = 1.1  # of the search region, from one look at the last place to the next
+
+Point = tuple[float, float]
+
+
+class BoxHeadTracker:
+    """Follows one target through the frames of a video.
+
+    Attributes:
+        timings: Time spent, by stage.
+    """
+
+    def __init__(self, network: BoxNetwork) -> None:
+        """Take a network, which several trackers may share."""
+        self._network = network
+        self._settings = settings = network.settings
+        self._crop = np.empty((settings.search_size, settings.search_size, 3), np.uint8)
+        self._chooser: BoxChooser | None = None
+        self._size_hw: tuple[int, int] | None = None
+        self.timings = Timings()
+
+    def init(self, frame: NDArray[np.uint8], box_xywh: Sequence[float]) -> None:
+        """Take over the target in ``box_xywh``; see ``Tracker.init``."""
+        check_frame(frame)
+        x, y, w, h = checked_box(box_xywh, frame.shape[:2])
+        settings = self._settings
+        self._size_hw = frame.shape[:2]
+        self._fill = mean_colour(frame)
+        self._memory = Memory(self._network, frame, (x, y, w, h), self._fill)
+        self._camera = CameraMotion(frame, settings.camera_side) if settings.camera_side else None
+        self._take(x, y, w, h)
+
+    def correct(self, box_xywh: Sequence[float]) -> None:
+        """Take over a better box of the same target; see ``Tracker.correct``."""
+        self._take(*checked_box(box_xywh, checked_size(self._size_hw, "correct")))
+
+    def update(self, frame: NDArray[np.uint8]) -> TrackResult:
+        """Find the target in the next frame; see ``Tracker.update``."""
+        check_next_frame(frame, checked_size(self._size_hw, "update"))
+        self._expect(frame)
+        if self._lost:
+            self._look_around(frame)
+        else:
+            self._follow(frame)
+        self.timings.frames += 1
+        (x, y), (w, h) = self._centre, self._size_wh
+        return TrackResult((x - w / 2, y - h / 2, w, h), self._score, self._lost)
+
+    def _take(self, x: float, y: float, w: float, h: float) -> None:
+        """Put the target into a box, where it rests."""
+        self._centre: Point = (x + w / 2, y + h / 2)
+        self._size_wh: Point = (w, h)
+        self._first_wh: Point = (w, h)
+        self._speed: Point = (0.0, 0.0)
+        self._score = 1.0
+        self._lost = False
+
+    def _expect(self, frame: NDArray[np.uint8]) -> None:
+        """Move the target as it is expected to have moved."""
+        started = perf_counter()
+        shift = self._camera.shift(frame) if self._camera else (0.0, 0.0)
+        if shift != (0.0, 0.0) and self._lost:
+            self._places.shift(shift)
+        speed = (0.0, 0.0) if self._lost else self._speed
+        self._centre = self._inside(
+            (self._centre[0] + shift[0] + speed[0], self._centre[1] + shift[1] + speed[1])
+        )
+        self.timings.post += perf_counter() - started
+
+    def _follow(self, frame: NDArray[np.uint8]) -> None:
+        """Update from the surroundings."""
+        choice = self._look(frame, self._centre, 1.0, windowed=True)
+        self._score = choice.score
+        if choice.score < self._settings.lost_threshold:
+            self._lose()
+            return
+        self._move_to(choice, self._settings.filter_alpha, self._settings.filter_beta)
+        started = perf_counter()
+        self._memory.watch(frame, self._centre, self._size_wh, choice.score)
+        self.timings.network += perf_counter() - started
+
+    def _lose(self) -> None:
+        self._lost = True
+        self._looks = self._sightings = 0
+        self._speed = (0.0, 0.0)
+        self._known = self._centre, self._size_wh
+        spacing = SPACING * self._settings.lost_growth * self._search_side
+        self._places = Places(self._centre, spacing, self._size_hw or (0, 0))
+
+    def _look_around(self, frame: NDArray[np.uint8]) -> None:
+        """Seek a lost target at its last place and elsewhere in turn, or where it was just seen."""
+        for _ in range(self._settings.lost_looks):
+            is_here = self._sightings > 0 or self._looks % 2 == 0
+            if is_here:
+                centre = self._centre
+                growth = min(_GROWTH_STEP ** (self._looks // 2), self._settings.lost_growth)
+            else:
+                (centre,) = self._places.take(1)
+                growth = self._settings.lost_growth
+            self._looks += 1
+            self._judge(self._look(frame, centre, growth, windowed=is_here), is_here)
+            if not self._lost:
+                return
+
+    def _judge(self, choice: Choice, is_here: bool) -> None:
+        """Decide what a look for a lost target means."""
+        if choice.score >= self._settings.found_threshold:
+            self._sightings += 1
+            self._lost = self._sightings < self._settings.found_looks
+        elif self._sightings:  # it was something else
+            self._sightings = 0
+            self._centre, self._size_wh = self._known
+            return
+        elif is_here:
+            self._score = choice.score
+            if choice.score < self._settings.lost_threshold:
+                return
+            # Half certain: follow, so that it does not walk out of reach, but stay lost.
+        else:
+            return
+        self._score = choice.score
+        self._move_to(choice)
+        if not self._sightings:
+            self._known = self._centre, self._size_wh
+
+    @property
+    def _search_side(self) -> float:
+        """Side of the search region of a target in sight, frame pixels."""
+        settings = self._settings
+        zoom = settings.search_size / settings.exemplar_size
+        return context_side(self._size_wh, settings.context) * zoom
+
+    def _look(
+        self, frame: NDArray[np.uint8], centre_xy: Point, growth: float, *, windowed: bool
+    ) -> Choice:
+        """Let the network look at a place; return the best box there, in frame pixels."""
+        started = perf_counter()
+        size = self._settings.search_size
+        window = crop_square(frame, centre_xy, growth * self._search_side, self._fill, self._crop)
+        cropped = perf_counter()
+        logits, raw = self._network.search(self._crop, self._memory.exemplar)
+        found = perf_counter()
+        scale = window.side / size
+        if self._chooser is None:
+            self._chooser = BoxChooser(self._settings, logits.shape[0])
+        w, h = self._size_wh
+        choice = self._chooser.choose(logits, raw, (w / scale, h / scale), windowed=windowed)
+        (x, y), (w, h) = choice.centre_xy, choice.size_wh
+        left, top = (centre - window.side / 2 for centre in window.centre_xy)
+        choice = Choice(
+            (left + x * scale, top + y * scale),
+            (w * scale, h * scale),
+            choice.score,
+            choice.penalty,
+        )
+        self.timings.crop += cropped - started
+        self.timings.network += found - cropped
+        self.timings.post += perf_counter() - found
+        return choice
+
+    def _move_to(self, choice: Choice, alpha: float = 1.0, beta: float = 0.0) -> None:
+        """Take over a box: its place by an alpha-beta filter, its size as far as it is sure."""
+        away = [new - old for new, old in zip(choice.centre_xy, self._centre, strict=True)]
+        self._speed = (self._speed[0] + beta * away[0], self._speed[1] + beta * away[1])
+        self._centre = self._inside(
+            (self._centre[0] + alpha * away[0], self._centre[1] + alpha * away[1])
+        )
+        lr = self._settings.size_lr * choice.penalty * choice.score
+        w, h = (
+            min(max((1 - lr) * old + lr * new, _SIZE_LIMITS[0] * first), _SIZE_LIMITS[1] * first)
+            for new, old, first in zip(choice.size_wh, self._size_wh, self._first_wh, strict=True)
+        )
+        self._size_wh = (w, h)
+
+    def _inside(self, place: Point) -> Point:
+        """Return the nearest place within the frame."""
+        height, width = self._size_hw or (0, 0)
+        return min(max(place[0], 0.0), float(width)), min(max(place[1], 0.0), float(height))
