@@ -16,6 +16,7 @@ from binvision.backbones.melius import MeliusBackbone
 from binvision.backbones.residual import ResidualBackbone
 from binvision.backbones.staged import StagedBackbone
 from binvision.backbones.tentacles import TentacleBackbone
+from binvision.backbones.vgg import VggBackbone
 from binvision.binary.norms import NORMS
 from binvision.errors import ConfigError
 
@@ -28,6 +29,7 @@ __all__ = [
     "ResidualBackbone",
     "StagedBackbone",
     "TentacleBackbone",
+    "VggBackbone",
     "build_backbone",
     "cells",
     "dense",
@@ -47,6 +49,7 @@ BACKBONES: dict[str, Callable[..., nn.Module]] = {
     "residual": ResidualBackbone,
     "staged": StagedBackbone,
     "tentacles": TentacleBackbone,
+    "vgg": VggBackbone,
 }
 
 

@@ -15,6 +15,7 @@ from rich.console import Console
 
 from binvision.binary.registry import unknown
 from binvision.classifiers.search.child_parent import search_cells
+from binvision.classifiers.search.evolution import search_widths
 from binvision.classifiers.search.genotype import write_genotype
 from binvision.classifiers.search.setting import Setting
 from binvision.errors import ConfigError
@@ -25,7 +26,7 @@ __all__ = ["SEARCHES", "search"]
 Search = Callable[[Setting], tuple[Mapping[str, Any], Mapping[str, Any]]]
 
 # By ``search.type`` of a configuration.
-SEARCHES: dict[str, Search] = {"cp_nas": search_cells}
+SEARCHES: dict[str, Search] = {"cp_nas": search_cells, "shen": search_widths}
 
 
 def search(request: TrainingRequest) -> Path:

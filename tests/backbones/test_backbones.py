@@ -15,6 +15,7 @@ SMALL = {
     "tentacles": {"stem_channels": 8, "channels": (8, 16, 32), "blocks": (0, 1, 2)},
     "melius": {"stem_channels": 8, "channels": (8, 8, 16), "blocks": (0, 1, 2), "growth": 8},
     "hourglass": {"stem_channels": 4, "channels": 16, "depth": 2},
+    "vgg": {"channels": (8, 12, 16, 4)},
 }
 SINGLE = ("alexnet", "residual")
 PYRAMIDS = ("staged", "melius", "tentacles")
@@ -25,7 +26,7 @@ def small(name: str, method: str) -> torch.nn.Module:
 
 
 def test_every_backbone_is_tested() -> None:
-    assert {*SINGLE, *PYRAMIDS, "hourglass"} == set(BACKBONES)
+    assert {*SINGLE, *PYRAMIDS, "hourglass", "vgg"} == set(BACKBONES)
 
 
 @pytest.mark.parametrize("name", SINGLE)
@@ -83,7 +84,7 @@ def test_non_square_and_odd_inputs() -> None:
         ),
         (
             {"method": "fp"},
-            "unknown backbone None; valid: alexnet, hourglass, melius, residual, staged, tentacles",
+            "unknown backbone None; valid: alexnet, .*, tentacles, vgg",
         ),
         ({"type": "residual", "method": "fp", "depth": 3}, "cannot be built.*depth"),
         ({"type": "residual", "method": "float"}, "unknown binarisation method 'float'"),
@@ -162,3 +163,24 @@ def test_a_linear_layer_on_all_branches_is_the_sum_of_their_layers() -> None:
 def test_a_trunk_without_branches_is_refused(arguments: dict[str, int]) -> None:
     with pytest.raises(ConfigError, match="expected at least one branch, and a trunk of 1 to 2"):
         build_backbone({"type": "tentacles", "method": "fp", **SMALL["tentacles"], **arguments})
+
+
+# Layers of any width
+
+
+@pytest.mark.parametrize("method", ["fp", "xnor", "bireal"])
+def test_every_layer_of_vgg_has_its_own_width(method: str) -> None:
+    net = build_backbone({"type": "vgg", "method": method, "channels": (8, 12, 5, 20, 6)})
+    y = net(torch.randint(0, 256, (2, 3, 20, 12)).float())
+    assert y.shape == (2, net.out_channels, 20 // net.stride, 12 // net.stride) == (2, 6, 5, 3)
+    assert [block.conv.weight.shape[:2] for block in net.blocks] == [
+        (12, 8), (5, 12), (20, 5), (6, 20),
+    ]  # fmt: skip
+    y.square().mean().backward()
+    assert all(p.grad is not None for p in net.parameters() if p.requires_grad)
+
+
+@pytest.mark.parametrize("channels", [(8,), (8, 0)])
+def test_vgg_without_layers_is_refused(channels: tuple[int, ...]) -> None:
+    with pytest.raises(ConfigError, match="for each of two convolutions or more"):
+        build_backbone({"type": "vgg", "method": "fp", "channels": channels})

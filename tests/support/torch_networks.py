@@ -31,6 +31,7 @@ _SMALL: dict[str, dict[str, Any]] = {
     "residual": {"blocks": 3, "out_channels": 40},
     "staged": {"stem_channels": 4, "channels": (20, 40), "blocks": (1, 2)},
     "tentacles": {"stem_channels": 4, "channels": (20, 40), "blocks": (1, 2), "branches": 2},
+    "vgg": {"channels": (20, 24, 40, 36)},
 }
 
 

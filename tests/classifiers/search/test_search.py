@@ -36,7 +36,15 @@ CELLS = {
     },
     "search.samplings": 2,
 }
-SPACES = {"cp_nas": CELLS}
+WIDTHS = {
+    "model.network.backbone.channels": (8, 8, 16, 16),
+    "search.ratios": (0.5, 1, 2),
+    "search.population": 3,
+    "search.generations": 2,
+    "search.parents": 2,
+    "search.rate": 0.5,
+}
+SPACES = {"cp_nas": CELLS, "shen": WIDTHS}
 
 
 @pytest.fixture(scope="module")
@@ -163,3 +171,16 @@ def test_the_command(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[s
     streams = capsys.readouterr()
     assert streams.out == f"{tmp_path / 'genotype.json'}\n"
     assert "10 of 10 (2 operations an edge): parent" in streams.err
+
+
+def test_widths_within_their_limit(data: Path, tmp_path: Path) -> None:
+    values = {"search.limit": 0.6}
+    record = json.loads(search(request("shen", data, tmp_path, values=values)).read_text())[
+        "record"
+    ]
+    assert record["cost"] <= 0.6 and record["networks"] == 6
+    with pytest.raises(ConfigError, match="no network of ratios .* raise search.limit"):
+        search(request("shen", data, tmp_path, values={"search.limit": 0.01}))
+    with pytest.raises(ConfigError, match="'staged' backbone has shortcuts"):
+        values = {"model.network.backbone": {"type": "staged", "method": "bnn"}}
+        search(request("shen", data, tmp_path, values=values))
