@@ -46,6 +46,7 @@ TRAINING_MODULES = {
             "training",
         ),
         "trackers": (
+            "box_exporting",
             "box_losses",
             "box_model",
             "box_training",

@@ -116,7 +116,9 @@ def pack(
     from binvision.landmarks import exporting as landmarks
     from binvision.landmarks.annotations import read_point_set
     from binvision.landmarks.settings import TASK as LANDMARKS
+    from binvision.trackers import box_exporting
     from binvision.trackers import exporting as trackers
+    from binvision.trackers.box_settings import TASK as BOXES
     from binvision.training.checkpoint import task_of
 
     task = task_of(checkpoint)
@@ -136,9 +138,8 @@ def pack(
             checkpoint, name=name, accuracy=accuracy, data=pictures.data
         )
     pictures.check("a tracker", "photos")
-    packed, network = trackers.pack_checkpoint(
-        checkpoint, name=name, accuracy=accuracy, photos=pictures.photos
-    )
+    pack_tracker = box_exporting.pack_box_checkpoint if task == BOXES else trackers.pack_checkpoint
+    packed, network = pack_tracker(checkpoint, name=name, accuracy=accuracy, photos=pictures.photos)
     return packed, network, []
 
 
