@@ -1,4 +1,4 @@
-"""CP-NAS: a search of cells by a binary network and its real parent."""
+"""CP-NAS and BNAS: searches of cells by a binary network, with or without its real parent."""
 
 from __future__ import annotations
 
@@ -30,6 +30,9 @@ def search_cells(setting: Setting) -> tuple[Mapping[str, Any], Mapping[str, Any]
     weights. Each round draws ``search.samplings`` times as many architectures as an edge has
     operations, and then every edge abandons one; see
     :mod:`binvision.classifiers.search.reduction`. All cells of a kind share their architecture.
+    With ``search.beta`` = 0 there is no parent: the performance of BNAS (Chen et al., AAAI 2020,
+    arXiv 1911.10862), whose operations see a sample of the channels
+    (:class:`~binvision.classifiers.search.one_shot.Choice`). The cells that are found have all.
 
     Returns:
         The backbone that was found, and the record of the search.
@@ -44,29 +47,32 @@ def search_cells(setting: Setting) -> tuple[Mapping[str, Any], Mapping[str, Any]
     operations = len(next(iter(edges.values())))
     total = samplings * sum(range(2, operations + 1))
     child = setting.trainee(total * steps)
-    parent = setting.trainee(total * steps, method="fp")
-    left, done, samples, seconds = edges, 0, [], 0.0  # samples: (parent, child) of this round
+    trainees = [child]
+    if beta:
+        trainees.append(setting.trainee(total * steps, method="fp"))
+    left, done, samples, seconds = edges, 0, [], 0.0  # samples: accuracies of this round
     state = setting.resumed()
     if state is not None:
         left = {edge: tuple(names) for edge, names in zip(edges, state["left"], strict=True)}
         done, samples, seconds = state["done"], state["samples"], state["seconds"]
-        child.load(state["child"])
-        parent.load(state["parent"])
+        for trainee, kept in zip(trainees, state["trainees"], strict=True):
+            trainee.load(kept)
 
     began = time.perf_counter() - seconds
     while (count := len(next(iter(left.values())))) > 1:
         drawn = _draw(left, samplings, setting.seed)
         for architecture in drawn[len(samples) :]:
             accuracies = []
-            for trainee in (parent, child):
+            for trainee in trainees:
                 choose(trainee.network, architecture)
                 trainee.fit(done * steps, steps)
                 accuracies.append(trainee.accuracy())
             done += 1
             samples.append(accuracies)
+            figures = zip(("child", "parent"), accuracies, strict=False)
             setting.report(
-                f"{done} of {total} ({count} operations an edge): parent "
-                f"{100 * accuracies[0]:.1f} %, child {100 * accuracies[1]:.1f} %"
+                f"{done} of {total} ({count} operations an edge): "
+                + ", ".join(f"{name} {100 * accuracy:.1f} %" for name, accuracy in figures)
             )
             if len(samples) == len(drawn):
                 left, samples = _reduce(left, drawn, samples, beta), []
@@ -77,8 +83,7 @@ def search_cells(setting: Setting) -> tuple[Mapping[str, Any], Mapping[str, Any]
                         "done": done,
                         "samples": samples,
                         "seconds": time.perf_counter() - began,
-                        "child": child.state(),
-                        "parent": parent.state(),
+                        "trainees": [trainee.state() for trainee in trainees],
                     }
                 )
     found = {edge: names[0] for edge, names in left.items()}
@@ -95,7 +100,8 @@ def _draw(left: Options, samplings: int, seed: int) -> list[Architecture]:
 def _reduce(
     left: Options, drawn: list[Architecture], samples: list[list[float]], beta: float
 ) -> Options:
-    worth = [performance(parent, child, beta) for parent, child in samples]
+    # The parent, where there is one, comes after the child.
+    worth = [performance(one[-1], one[0], beta) for one in samples]
     values = {
         edge: indicators(
             [

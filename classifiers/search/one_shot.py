@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from binvision.backbones.blocks import BLOCKS
@@ -19,30 +21,50 @@ __all__ = ["Choice", "ChoiceStage", "block_of", "choose", "options_of"]
 class Choice(nn.Module):
     """All operations of an edge; the chosen one computes, with the weights that it has had so far.
 
+    Where channels are sampled, it sees the first of ``sampled`` parts of them only, and the others
+    go by (PC-DARTS, Xu et al., ICLR 2020)::
+
+        y = shuffle(concat(o(x_1), pass(x_2, ..., x_sampled)))
+
+    ``pass`` is a 2x2 maximum at stride 2. The shuffle puts parts of all into each next sample.
+
     Args:
         edge: Which edge of a cell.
         channels: Input and output channels.
         stride: 1 or 2.
         method: Binarisation method.
         operations: Names of the operations.
+        sampled: One of how many channels the operations see.
 
     Attributes:
         chosen: Name of the operation in use.
     """
 
     def __init__(
-        self, edge: Edge, channels: int, stride: int, method: Spec, operations: Sequence[str]
+        self,
+        edge: Edge,
+        channels: int,
+        stride: int,
+        method: Spec,
+        operations: Sequence[str],
+        sampled: int,
     ) -> None:
         super().__init__()
         self.edge, self.chosen = edge, operations[0]
+        self.stride, self.seen, self.sampled = stride, channels // sampled, sampled
         self.operations = nn.ModuleDict(
-            {name: OPERATIONS[name](channels, stride, method) for name in operations}
+            {name: OPERATIONS[name](self.seen, stride, method) for name in operations}
         )
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, C, H, W) to (N, C, ceil(H / stride), ceil(W / stride))."""
-        y: Tensor = self.operations[self.chosen](x)
-        return y
+        y: Tensor = self.operations[self.chosen](x[:, : self.seen])
+        if self.sampled == 1:
+            return y
+        rest = x[:, self.seen :]
+        if self.stride == 2:
+            rest = F.max_pool2d(rest, 2, 2, ceil_mode=True)
+        return F.channel_shuffle(torch.cat([y, rest], 1), self.sampled)
 
 
 @BLOCKS.register("choices")
@@ -57,9 +79,11 @@ class ChoiceStage(CellRow):
         method: Binarisation method.
         nodes: Nodes of a cell; each may read all states before it.
         operations: What an edge may have, of :data:`~binvision.backbones.cells.OPERATIONS`.
+        sampled: One of how many channels of a node its operations see; see :class:`Choice`.
 
     Raises:
-        ConfigError: The channels are not divisible by the nodes, there is no such operation, or
+        ConfigError: The channels are not divisible by the nodes, or those of a node by the sampled
+            parts, there is no such operation, or
             nothing to choose.
     """
 
@@ -72,23 +96,26 @@ class ChoiceStage(CellRow):
         method: Spec,
         nodes: int = 4,
         operations: Sequence[str] = tuple(OPERATIONS),
+        sampled: int = 1,
     ) -> None:
         if len(operations) < 2 or len({*operations} & {*OPERATIONS}) < len(operations):
             raise ConfigError(
                 f"operations {', '.join(operations)}: expected two at least, each once, of "
                 f"{', '.join(OPERATIONS)}"
             )
-        if out_channels % nodes:
+        if out_channels % (nodes * sampled):
             raise ConfigError(
-                f"cells of {nodes} nodes: expected channels in multiples of them, not "
-                f"{out_channels}"
+                f"cells of {nodes} nodes, one of {sampled} channels sampled: expected channels in "
+                f"multiples of {nodes * sampled}, not {out_channels}"
             )
 
         def cell(before: int, width: int, stride: int) -> Cell:
             kind = "normal" if stride == 1 else "reduction"
 
             def edge(channels: int, stride: int, node: int, state: int) -> list[nn.Module]:
-                return [Choice(Edge(kind, node, state), channels, stride, method, operations)]
+                return [
+                    Choice(Edge(kind, node, state), channels, stride, method, operations, sampled)
+                ]
 
             return Cell(before, width, out_channels, stride, method, nodes, edge)
 

@@ -26,7 +26,11 @@ __all__ = ["SEARCHES", "search"]
 Search = Callable[[Setting], tuple[Mapping[str, Any], Mapping[str, Any]]]
 
 # By ``search.type`` of a configuration.
-SEARCHES: dict[str, Search] = {"cp_nas": search_cells, "shen": search_widths}
+SEARCHES: dict[str, Search] = {
+    "bnas": search_cells,
+    "cp_nas": search_cells,
+    "shen": search_widths,
+}
 
 
 def search(request: TrainingRequest) -> Path:

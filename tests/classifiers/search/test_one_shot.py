@@ -9,7 +9,7 @@ import torch
 from binvision.backbones import build_backbone
 from binvision.backbones.cells import OPERATIONS
 from binvision.classifiers.search.one_shot import Choice, block_of, choose, options_of
-from binvision.classifiers.search.reduction import draw
+from binvision.classifiers.search.reduction import Edge, draw
 from binvision.errors import ConfigError
 from tests.support.torch_networks import randomize
 
@@ -59,7 +59,7 @@ def _is_chosen(network: torch.nn.Module, name: str) -> bool:
 
 
 def test_what_cannot_be_searched_is_refused() -> None:
-    with pytest.raises(ConfigError, match="cells of 3 nodes: .*multiples of them, not 8"):
+    with pytest.raises(ConfigError, match="cells of 3 nodes, .*multiples of 3, not 8"):
         one_shot(block={"type": "choices", "nodes": 3})
     for operations in (("skip",), ("skip", "skip"), ("skip", "conv_7x7")):
         with pytest.raises(ConfigError, match="operations skip.*expected two at least"):
@@ -68,3 +68,24 @@ def test_what_cannot_be_searched_is_refused() -> None:
         options_of(one_shot(blocks=(0, 1)))
     with pytest.raises(ConfigError, match="needs a staged backbone with block 'choices'"):
         options_of(one_shot(block="bireal"))
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+@torch.no_grad()
+def test_an_operation_sees_a_sample_of_the_channels(stride: int) -> None:
+    edge = Edge("normal", 0, 0)
+    choice = randomize(Choice(edge, 12, stride, "bnn", ("zeroise", "conv_3x3"), sampled=4), 0)
+    assert isinstance(choice, Choice)
+    choice.chosen = "conv_3x3"
+    x = torch.randn(2, 12, 5, 7)
+    parts = [choice.operations["conv_3x3"](x[:, :3])]
+    for first in (3, 6, 9):
+        part = x[:, first : first + 3]
+        if stride == 2:  # by hand, since a window may reach over the border
+            padded = torch.nn.functional.pad(part, (0, 1, 0, 1), value=-torch.inf)
+            part = padded.unfold(2, 2, 2).unfold(3, 2, 2).amax((-2, -1))
+        parts.append(part)
+    wanted = torch.stack([parts[i % 4][:, i // 4] for i in range(12)], 1)
+    torch.testing.assert_close(choice(x), wanted)
+    with pytest.raises(ConfigError, match="one of 4 channels sampled: .*multiples of 8, not 12"):
+        one_shot(channels=(12, 12), block={"type": "choices", "nodes": 2, "sampled": 4})

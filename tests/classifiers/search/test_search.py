@@ -44,7 +44,17 @@ WIDTHS = {
     "search.parents": 2,
     "search.rate": 0.5,
 }
-SPACES = {"cp_nas": CELLS, "shen": WIDTHS}
+SAMPLED = {
+    "model.network.backbone.channels": (16, 32),
+    "model.network.backbone.blocks": (1, 1),
+    "model.network.backbone.block": {
+        "type": "choices",
+        "nodes": 2,
+        "operations": ("skip", "conv_3x3"),
+    },
+    "search.samplings": 2,
+}
+SPACES = {"bnas": SAMPLED, "cp_nas": CELLS, "shen": WIDTHS}
 
 
 @pytest.fixture(scope="module")
@@ -170,7 +180,7 @@ def test_the_command(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[s
         main(words)
     streams = capsys.readouterr()
     assert streams.out == f"{tmp_path / 'genotype.json'}\n"
-    assert "10 of 10 (2 operations an edge): parent" in streams.err
+    assert "10 of 10 (2 operations an edge): child" in streams.err
 
 
 def test_widths_within_their_limit(data: Path, tmp_path: Path) -> None:
