@@ -26,12 +26,13 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from binvision.errors import UsageError
+from binvision.errors import ModelTaskError, UsageError
 from binvision.media.boxes import BoxXYWH
 from binvision.trackers.association import covered_parts, pair_overlaps, surest_pairs
-from binvision.trackers.embedder import Embedder, PackedEmbedder
+from binvision.trackers.embedder import Embedder
 from binvision.trackers.exemplar import Look, look_at
 from binvision.trackers.geometry import mean_colour
+from binvision.trackers.networks import TrackingNetwork, open_network
 from binvision.trackers.results import Timings
 from binvision.trackers.siamfc import SiamFCTracker
 
@@ -132,7 +133,7 @@ class MultiTracker:
     def __init__(
         self,
         detector: ObjectDetector,
-        model: str | Path | Embedder = "rb-siamfc",
+        model: str | Path | TrackingNetwork = "rb-siamfc",
         *,
         targets: Literal["all", "best"] = "all",
         detect_every: int = 10,
@@ -160,8 +161,13 @@ class MultiTracker:
             if value < 1:
                 raise UsageError(f"{name} = {value}: expected 1 frame or more")
         if isinstance(model, (str, Path)):
-            model = PackedEmbedder(model, threads=threads)
+            model = open_network(model, threads=threads)
             model.prepare()
+        if not isinstance(model, Embedder):
+            raise ModelTaskError(
+                "targets of a detector are told apart by a model for tracking/siamfc, such as "
+                "rb-siamfc; this one is for tracking/box, which follows a target by itself only"
+            )
         self._detector, self._embedder = detector, model
         self._best_only = targets == "best"
         self._every, self._keep_lost = detect_every, keep_lost

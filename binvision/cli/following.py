@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from binvision.cli.finder import Finder
 from binvision.media.boxes import BoxXYWH
 from binvision.media.results import ResultRow
-from binvision.trackers.embedder import PackedEmbedder
 from binvision.trackers.multi import MultiTracker
 from binvision.trackers.networks import TrackingNetwork
 from binvision.trackers.tracker import Tracker
@@ -81,7 +80,7 @@ class DetectedTargets:
         detector: Name of its model.
     """
 
-    def __init__(self, wanted: Detecting, embedder: PackedEmbedder, threads: int) -> None:
+    def __init__(self, wanted: Detecting, network: TrackingNetwork, threads: int) -> None:
         """Load the detector.
 
         Raises:
@@ -98,7 +97,7 @@ class DetectedTargets:
             threads=threads,
         )
         self._tracker = MultiTracker(
-            self._finder, embedder, targets=wanted.targets, detect_every=wanted.every
+            self._finder, network, targets=wanted.targets, detect_every=wanted.every
         )
         self.detector = self._finder.model
         self.targets: int | None = None

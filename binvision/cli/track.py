@@ -164,7 +164,7 @@ def track_source(
     from binvision.cli.tracking import RunSummary, run
     from binvision.media.sources import open_source
     from binvision.media.window import check_display
-    from binvision.trackers.embedder import PackedEmbedder
+    from binvision.trackers.networks import open_network
 
     cv2.setNumThreads(threads)
     if outputs.show:
@@ -173,15 +173,15 @@ def track_source(
         frames = iter(opened)
         first = next(frames)
         wanted = _select(first) if wanted is None else wanted
-        embedder = PackedEmbedder(model, threads=threads)
-        summary = RunSummary(opened.name, embedder.name)
+        network = open_network(model, threads=threads)
+        summary = RunSummary(opened.name, network.name)
         following: Following
         if isinstance(wanted, Detecting):
-            following = DetectedTargets(wanted, embedder, threads)
+            following = DetectedTargets(wanted, network, threads)
             summary.detector = following.detector
         else:
-            following = GivenTargets(embedder, wanted)
-        embedder.prepare()
+            following = GivenTargets(network, wanted)
+        network.prepare()
         try:
             run(opened, frames, first, following, summary, outputs)
         finally:

@@ -281,6 +281,24 @@ def test_models_that_cannot_track(track: Any, clip: Path, model: Path, tmp_path:
         refuses(track(clip, "--init", BOX, "--model", path), 1, message)
 
 
+def test_a_model_with_a_box_head(track: Any, clip: Path, tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    from binvision.trackers.box_exporting import pack_box_checkpoint
+    from tests.support.checkpoints import write_box_checkpoint
+
+    write_box_checkpoint(tmp_path / "net.pth")
+    path = tmp_path / "boxes.safetensors"
+    runtime.save(path, pack_box_checkpoint(tmp_path / "net.pth", name="boxes", accuracy={})[0])
+    track(clip, "--init", BOX, "--model", path)  # what is compiled is said, once
+    done = track(clip, "--init", BOX, "--init", "10,10,20,20", "--model", path, "--json")
+    assert (done.code, done.err) == (0, "")
+    figures = json.loads(done.out)
+    assert (figures["model"], figures["targets"], figures["frames"]) == ("boxes", 2, 12)
+    done = track(clip, "--detect", "--model", path)
+    assert done.code == 1
+    assert "error: targets of a detector are told apart by a model for tracking/s" in done.err
+
+
 def test_an_exemplar_smaller_than_its_crop(track: Any, clip: Path, tmp_path: Path) -> None:
     settings = {"response_scale": 1.0, "response_bias": 0.0, "exemplar_crop": 40}
     path = write_tracker(tmp_path / "small.safetensors", settings=settings)

@@ -14,6 +14,7 @@ from binvision.classifiers.settings import TASK
 from binvision.detectors.model import DetectorConfig, DetectorNetwork
 from binvision.export import export_model
 from binvision.landmarks.model import LandmarkConfig, LandmarkNetwork
+from binvision.trackers.box_model import BoxTracker, BoxTrackerConfig
 from binvision.trackers.model import SiamFC, SiamFCConfig
 from tests.support.labelled_pictures import CLASSES
 from tests.support.torch_networks import randomize
@@ -23,6 +24,7 @@ __all__ = [
     "SMALL_LANDMARKS",
     "small_detector",
     "small_landmarks",
+    "write_box_checkpoint",
     "write_checkpoint",
     "write_classifier",
     "write_detector_checkpoint",
@@ -63,6 +65,14 @@ def write_checkpoint(path: Path, method: str = "rbcn", seed: int = 0) -> SiamFC:
     """Write a small network with random weights; returns it."""
     backbone = {"type": "residual", "method": method, "blocks": 2, "channels": 64}
     network = randomize(SiamFC(SiamFCConfig(backbone)), seed)
+    _write(path, network, asdict(network.config))
+    return network
+
+
+def write_box_checkpoint(path: Path, method: str = "bireal", seed: int = 0) -> BoxTracker:
+    """Write a small tracker with a box head, with random weights; returns it."""
+    config = BoxTrackerConfig(method, 1, 1, 128, 64, 1, tracker={"search_size": 191})
+    network = randomize(BoxTracker(config), seed)
     _write(path, network, asdict(network.config))
     return network
 
@@ -109,7 +119,9 @@ def write_classifier(path: Path, seed: int = 0) -> None:
 
 
 def _write(
-    path: Path, network: SiamFC | DetectorNetwork | LandmarkNetwork, config: dict[str, Any]
+    path: Path,
+    network: SiamFC | BoxTracker | DetectorNetwork | LandmarkNetwork,
+    config: dict[str, Any],
 ) -> None:
     record = {
         "task": network.task,

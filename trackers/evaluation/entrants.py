@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from binvision.trackers.tracker import Tracker
 
 __all__ = ["Entrant", "enter", "parse_settings"]
-
-_Settings = TypeVar("_Settings", SiamFCSettings, BoxSettings)
 
 
 @dataclass(frozen=True)
@@ -183,16 +181,13 @@ def _load_checkpoint(source: str, changes: dict[str, float]) -> TrackingNetwork:
     from binvision.trackers.torch_embedder import TorchEmbedder
     from binvision.training.checkpoint import task_of
 
-    if task_of(Path(source)) == TASK:
-        network = TorchBoxNetwork.from_checkpoint(source)
-        network.settings = _replaced(network.settings, changes)
-        return network
-    embedder = TorchEmbedder.from_checkpoint(source)
-    embedder.settings = _replaced(embedder.settings, changes)
-    return embedder
+    kind = TorchBoxNetwork if task_of(Path(source)) == TASK else TorchEmbedder
+    network: TrackingNetwork = kind.from_checkpoint(source)
+    network.settings = _replaced(network.settings, changes)
+    return network
 
 
-def _replaced(settings: _Settings, changes: dict[str, float]) -> _Settings:
+def _replaced(settings: SiamFCSettings | BoxSettings, changes: dict[str, float]) -> Any:
     try:
         return type(settings).from_mapping(dataclasses.asdict(settings) | changes, "--set")
     except ModelFileError as error:  # the file is right: the replacement is not
