@@ -6,7 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from binvision.trackers.box_network import BoxNetwork
+    from binvision.trackers.box_network import BoxNetwork, PackedBoxNetwork
     from binvision.trackers.box_settings import BoxSettings
     from binvision.trackers.embedder import Embedder, PackedEmbedder
     from binvision.trackers.multi import MultiTimings, MultiTracker, Target
@@ -20,6 +20,7 @@ __all__ = [
     "Embedder",
     "MultiTimings",
     "MultiTracker",
+    "PackedBoxNetwork",
     "PackedEmbedder",
     "SiamFCSettings",
     "Target",
@@ -34,6 +35,7 @@ _HOMES = {
     "Embedder": "embedder",
     "MultiTimings": "multi",
     "MultiTracker": "multi",
+    "PackedBoxNetwork": "box_network",
     "PackedEmbedder": "embedder",
     "SiamFCSettings": "settings",
     "Target": "multi",

@@ -10,6 +10,7 @@ import numpy as np
 
 from binvision.bench.ceiling import memory_bandwidth, popcount_ceiling
 from binvision.bench.contest import Absent, Contestant, Figure, Subject, contestants, race
+from binvision.bench.exemplars import random_exemplars, with_exemplars
 from binvision.bench.traffic import traffic
 from binvision.errors import UsageError
 from binvision.kernels.isa import has_dot4, isa
@@ -133,7 +134,10 @@ def measure(
     shape = (batch, *size_hw, model.input["channels"])
     images = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
     runner = Runner(model, batch=batch, size_hw=size_hw, threads=threads)
-    subject = Subject.of(model, images) if against else None
+    exemplars = random_exemplars(model)
+    for name, values in exemplars.items():
+        runner.set_exemplar(name, values)
+    subject = Subject.of(with_exemplars(model, exemplars), images) if against else None
     costs = account(model, size_hw)
     figures, absent = _race(runner, subject, images, against, threads, rounds)
     ceiling, bandwidth = threads * popcount_ceiling(), memory_bandwidth()
