@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from binvision.kernels.bits_to_bits import convolve_to_bits
 from binvision.kernels.convolution import convolve
-from binvision.kernels.correlation import correlate, correlate_channels
+from binvision.kernels.correlation import correlate, correlate_channels, exemplar_weights
 from binvision.kernels.elementwise import (
     add,
     add_enlarged,
@@ -40,6 +40,7 @@ __all__ = [
     "copy_rows",
     "correlate",
     "correlate_channels",
+    "exemplar_weights",
     "has_dot4",
     "isa",
     "pack_signs",

@@ -6,6 +6,7 @@ float additions, falls back to one element at a time.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from llvmlite import ir
@@ -18,6 +19,7 @@ from binvision.kernels.emit import (
     I64,
     address,
     call_llvm,
+    counted_loop,
     data_of,
     load,
     splat,
@@ -30,6 +32,7 @@ __all__ = [
     "CORRELATED",
     "LANES",
     "add_channels",
+    "add_correlation",
     "add_correlations",
     "add_scaled",
     "finish_channels",
@@ -132,55 +135,55 @@ def add_scaled(
     return types.void(*args), codegen
 
 
-@intrinsic
-def add_correlations(
-    typingctx, weights, weight_at, values, value_at, stride, length, sums
-):  # type: ignore[no-untyped-def]  # fmt: skip
-    """Add products of one run of weights with the runs at four places that are ``stride`` apart.
+def _make_correlation(places: int) -> Any:
+    """Make the intrinsic that correlates one run of weights with the values at some places."""
 
-    ``sums`` holds 16 partial sums a place; ``length`` is a multiple of 16, at least 16. The
-    weights are loaded once for all places.
-    """
-    args = (weights, weight_at, values, value_at, stride, length, sums)
+    @intrinsic
+    def correlate(
+        typingctx, weights, weight_at, weight_step, values, value_at, value_step, stride, count,
+        sums, sum_at, sum_stride
+    ):  # type: ignore[no-untyped-def]  # fmt: skip
+        args = (weights, weight_at, weight_step, values, value_at, value_step, stride, count,
+                sums, sum_at, sum_stride)  # fmt: skip
 
-    def codegen(context, builder, signature, given):  # type: ignore[no-untyped-def]
-        data = [data_of(context, builder, signature.args[i], given[i]) for i in (0, 2, 6)]
-        kind, places = vector_of(F32, LANES), range(CORRELATED)
-        partial = [address(builder, data[2], F32, I64(LANES * place)) for place in places]
-        starts = [given[1]]
-        starts += [builder.add(given[3], builder.mul(given[4], I64(place))) for place in places]
-        totals = [load(builder, pointer, kind, 4) for pointer in partial]
-        before = builder.block
-        body, after = builder.append_basic_block("run"), builder.append_basic_block("sums")
-        builder.branch(body)
+        def codegen(context, builder, signature, given):  # type: ignore[no-untyped-def]
+            data = [data_of(context, builder, signature.args[i], given[i]) for i in (0, 3, 8)]
+            kind = vector_of(F32, LANES)
 
-        builder.position_at_end(body)
-        at = builder.phi(I64)
-        at.add_incoming(I64(0), before)
-        phis = [builder.phi(kind) for _ in places]
-        sources = [data[0], *[data[1]] * CORRELATED]
-        weight, *runs = [
-            load(builder, address(builder, source, F32, builder.add(start, at)), kind, 4)
-            for source, start in zip(sources, starts, strict=True)
-        ]
-        products = [builder.fmul(run, weight, flags=("contract",)) for run in runs]
-        new = [
-            builder.fadd(phi, product, flags=("contract",))
-            for phi, product in zip(phis, products, strict=True)
-        ]
-        following = builder.add(at, I64(LANES))
-        at.add_incoming(following, body)
-        for place in places:
-            phis[place].add_incoming(totals[place], before)
-            phis[place].add_incoming(new[place], body)
-        builder.cbranch(builder.icmp_signed("<", following, given[5]), body, after)
+            def along(first: ir.Value, step: ir.Value) -> list[ir.Value]:
+                return [builder.add(first, builder.mul(step, I64(i))) for i in range(places)]
 
-        builder.position_at_end(after)
-        for place in places:
-            store(builder, new[place], partial[place], 4)
-        return context.get_dummy_value()
+            partial = [address(builder, data[2], F32, at) for at in along(given[9], given[10])]
+            totals = [load(builder, pointer, kind, 4) for pointer in partial]
+            starts = along(given[4], given[6])
 
-    return types.void(*args), codegen
+            def add(turn: ir.Value, carried: Sequence[ir.Value]) -> list[ir.Value]:
+                weight_at, moved, *old = carried
+                weight = load(builder, address(builder, data[0], F32, weight_at), kind, 4)
+                new = []
+                for start, total in zip(starts, old, strict=True):
+                    pointer = address(builder, data[1], F32, builder.add(start, moved))
+                    product = builder.fmul(
+                        load(builder, pointer, kind, 4), weight, flags=("contract",)
+                    )
+                    new.append(builder.fadd(total, product, flags=("contract",)))
+                return [builder.add(weight_at, given[2]), builder.add(moved, given[5]), *new]
+
+            carried = [given[1], I64(0), *totals]
+            _, _, *new = counted_loop(builder, I64(0), given[7], 1, carried, add)
+            for total, pointer in zip(new, partial, strict=True):
+                store(builder, total, pointer, 4)
+            return context.get_dummy_value()
+
+        return types.void(*args), codegen
+
+    return correlate
+
+
+# Both add ``count`` products of 16 lanes to the sums of each place: of ``weights`` from
+# ``weight_at`` on with ``values`` from ``value_at`` on, a step after each. From one place to the
+# next, values lie ``stride`` apart and sums ``sum_stride``. Weights are loaded once for all places.
+add_correlation, add_correlations = _make_correlation(1), _make_correlation(CORRELATED)
 
 
 def _make_pack(count: int) -> Any:

@@ -22,16 +22,17 @@ def plan_correlate_channels(draft: Draft, number: int, step: Step) -> None:
     draft.begin(step.inputs[0])
     values, out = draft.floats[step.inputs[0]], draft.output(step)
     rows, columns, channels = draft.shapes[step.inputs[1]]
-    draft.check_memory(4 * rows * columns * channels)
-    exemplar = aligned_zeros(rows * columns * channels, "float32")
+    draft.check_memory(8 * rows * columns * channels)  # and while it is written
+    weights = aligned_zeros(rows * columns * channels, "float32")
+    draft.bytes += weights.nbytes
 
     def write(numbers: np.ndarray) -> None:
-        np.divide(numbers.reshape(-1), np.float32(rows * columns), out=exemplar)
+        weights[:] = kernels.exemplar_weights(numbers / np.float32(rows * columns))
 
     draft.exemplars[step.inputs[1]].append(write)
     shape, out_hw = draft.shapes[step.inputs[0]], draft.shapes[step.output][:2]
     sizes = np.array([*shape, *out_hw, rows, columns, *step.attrs["stride"]], np.int64)
-    draft.task(step, Call(kernels.correlate_channels, (*values, exemplar, *out, sizes)))
+    draft.task(step, Call(kernels.correlate_channels, (*values, weights, *out, sizes)))
 
 
 def plan_correlate_pixels(draft: Draft, number: int, step: Step) -> None:
@@ -40,11 +41,12 @@ def plan_correlate_pixels(draft: Draft, number: int, step: Step) -> None:
     height, width, channels = draft.shapes[step.inputs[0]]
     rows, columns, _ = draft.shapes[step.inputs[1]]
     pixels = rows * columns
-    draft.check_memory(8 * pixels * channels)
+    draft.check_memory(16 * pixels * channels)  # and while they are laid out
     picture = layout.Picture(height, width, channels, (0, 0))
     window = layout.Window((1, 1), (1, 1), (0, 0), (1, 1), 1)
     nothing = np.zeros((1, 1, channels, pixels), np.float32)
     taps, weights = layout.float_weights(nothing, picture, window)
+    draft.bytes += weights.nbytes
 
     def write(numbers: np.ndarray) -> None:
         by_pixel = (numbers.reshape(pixels, channels) / np.float32(channels)).T

@@ -120,7 +120,7 @@ def test_correlation_by_channel(half, size, stride, channels, spare, seed) -> No
     out = np.full((*truth.shape[:3], channels + spare), np.nan, np.float32)
     sizes = np.array([*size[1:], channels, *truth.shape[1:3], rows, columns, *stride], np.int64)
     kernels.correlate_channels(
-        wide.reshape(-1), channels + spare, exemplar.reshape(-1), out.reshape(-1),
+        wide.reshape(-1), channels + spare, kernels.exemplar_weights(exemplar), out.reshape(-1),
         channels + spare, sizes, 0, size[0] * truth.shape[1],
     )  # fmt: skip
     np.testing.assert_allclose(out[..., :channels], truth, rtol=0, atol=2e-5)
