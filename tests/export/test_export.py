@@ -415,7 +415,7 @@ class Around(nn.Module):
         (lambda m, x: torch.sigmoid(x), r"layer 'sigmoid' \(sigmoid\) after 'stem' has no"),
         (lambda m, x: torch.cat([x, x], 2), "dim=2: only channels .dim=1. can be concatenated"),
         (lambda m, x: torch.add(x, x, alpha=2), r"layer 'add' \(add\) .*alpha.*; no packed form"),
-        (lambda m, x: (x, x), "Around returns a tuple; expected one tensor or a dict of name"),
+        (lambda m, x: (x, x), "Around returns 2 results; expected features, or a dict of name"),
         (lambda m, x: x if x.sum() > 0 else -x, "Around.forward cannot be traced: .*must not d"),
     ],
 )  # fmt: skip

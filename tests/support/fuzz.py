@@ -58,8 +58,21 @@ def originals(folder: Path) -> list[bytes]:
     coarse = net.upsample(net.global_avg_pool(both), "bilinear", like=both)
     larger = net.clip(net.upsample(net.add(coarse, both), "nearest", factor=2), 0, 6)
     pyramid = net.model(net.conv(larger, 5, 1, levels=True))
-    models = small_model(), pyramid, replace(small_model(), settings=dict(_SETTINGS))
+    models = (
+        small_model(),
+        pyramid,
+        replace(small_model(), settings=dict(_SETTINGS)),
+        _correlations(),
+    )
     return [_bytes_of(folder / "original", model) for model in models]
+
+
+def _correlations() -> PackedModel:
+    net = NetworkBuilder()
+    x = net.conv("image", 20, 3, stride=2, offset=128)
+    by_channel = net.correlate_channels(x, net.exemplar("fine", 5, 3, 20), (2, 1))
+    by_pixel = net.correlate_pixels(x, net.exemplar("coarse", 2, 3, 20))
+    return net.model(net.binary_conv(by_channel, 4, 3), by_pixel)
 
 
 def _bytes_of(path: Path, model: PackedModel) -> bytes:

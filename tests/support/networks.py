@@ -21,6 +21,7 @@ class NetworkBuilder:
         self.steps: list[Step] = []
         self.tensors: dict[str, np.ndarray] = {}
         self.channels = {"image": 3}
+        self.exemplars: dict[str, tuple[int, int, int]] = {}
 
     def conv(
         self, x: str, outputs: int, size: int, *, dtype: str = "int8", offset: float = 0.0,
@@ -107,6 +108,21 @@ class NetworkBuilder:
         """Bounded values."""
         return self._step("clip", (x,), self.channels[x], {"low": low, "high": high}, {})
 
+    def exemplar(self, name: str, height: int, width: int, channels: int) -> str:
+        """A further input."""
+        self.exemplars[name], self.channels[name] = (height, width, channels), channels
+        return name
+
+    def correlate_channels(self, x: str, exemplar: str, stride: tuple[int, int] = (1, 1)) -> str:
+        """Correlation channel by channel."""
+        attrs = {"stride": stride}
+        return self._step("correlate_channels", (x, exemplar), self.channels[x], attrs, {})
+
+    def correlate_pixels(self, x: str, exemplar: str) -> str:
+        """Correlation of each pixel with each."""
+        height, width, _ = self.exemplars[exemplar]
+        return self._step("correlate_pixels", (x, exemplar), height * width, {}, {})
+
     def prelu(self, x: str) -> str:
         """PReLU with slopes of both signs, and a shift."""
         count = self.channels[x]
@@ -124,6 +140,7 @@ class NetworkBuilder:
         return PackedModel(
             name="random", task="tracking/siamfc", input=dict(IMAGE), steps=tuple(self.steps),
             outputs=outputs, settings={}, provenance={}, accuracy={}, tensors=dict(self.tensors),
+            exemplars=dict(self.exemplars),
         )  # fmt: skip
 
     def _step(
