@@ -17,8 +17,14 @@ from binvision import runtime, zoo
 from binvision.cli.app import main
 from binvision.detectors.network import PackedNetwork
 from binvision.detectors.torch_network import TorchNetwork
+from binvision.trackers.box_network import PackedBoxNetwork
 from binvision.trackers.embedder import PackedEmbedder
-from tests.support.checkpoints import write_checkpoint, write_detector_checkpoint
+from binvision.trackers.torch_box_network import TorchBoxNetwork
+from tests.support.checkpoints import (
+    write_box_checkpoint,
+    write_checkpoint,
+    write_detector_checkpoint,
+)
 from tests.support.landmark_models import write_chart_model
 from tests.support.packed import small_model
 from tests.support.photographs import write_archive
@@ -253,6 +259,32 @@ def test_exported_detector_answers_like_the_checkpoint(run: Run, tmp_path: Path)
     ours = PackedNetwork(out_path).run(image)
     theirs = TorchNetwork.from_checkpoint(tmp_path / "last.pth").run(image)
     assert np.abs(ours - theirs).max() / np.abs(theirs).max() < 1e-4
+
+
+def test_exported_tracker_with_boxes(run: Run, tmp_path: Path) -> None:
+    write_box_checkpoint(tmp_path / "last.pth")
+    out_path = tmp_path / "my.safetensors"
+    code, out, err = run("export", tmp_path / "last.pth", "-o", out_path)
+    assert code == 0, err
+    rows, total = byte_column(out)
+    assert sum(rows) == total == out_path.stat().st_size
+    assert re.search(r"results differ from PyTorch's by \S+e-0\d of their size", err)
+    exemplar, search = (random_images(1, (side, side), side)[0] for side in (127, 191))
+    ours, theirs = (
+        network.search(search, network.look(exemplar))[0]
+        for network in (
+            PackedBoxNetwork(out_path),
+            TorchBoxNetwork.from_checkpoint(tmp_path / "last.pth"),
+        )
+    )
+    assert np.abs(ours - theirs).max() / np.abs(theirs).max() < 1e-4
+
+    code, out, _ = run("info", out_path, "--json")
+    layers = {layer["op"]: layer for layer in json.loads(out)["layers"]}
+    assert code == 0 and layers["correlate_channels"]["kernel"] == "7x7/2"
+    assert layers["correlate_pixels"]["real_macs"] == 12 * 12 * 36 * 64
+    code, out, _ = run("info", out_path)
+    assert code == 0 and "correlate_pixels" in out
 
 
 def test_each_task_has_pictures_of_its_own(run: Run, tmp_path: Path) -> None:
