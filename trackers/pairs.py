@@ -28,6 +28,8 @@ __all__ = ["ObjectGroups", "PhotoStore", "SequenceStore"]
 
 _EXEMPLAR = ViewRanges(127, 2, 0.03, 0.05, 5, 0.03, paste=0.35, distractor=0.15, occluder=0.03)
 _SEARCH = ViewRanges(159, 36, 0.07, 0.12, 10, 0.08, paste=0.55, distractor=0.4, occluder=0.2)
+# Of regions without an object, by whether a box head learns from them: it must know slender ones.
+_ASPECTS = {False: 0.6, True: 1.3}
 _LOW_RESOLUTION_SHARE = 0.5
 _LOWEST_RESOLUTION = 0.12  # an exemplar of 127 pixels cut from 15 pixels of a frame
 _FOREIGN_OBJECTS = 4
@@ -43,12 +45,14 @@ class PhotoStore:
         path: ``.npz`` with ``jpeg`` (all bytes), ``offsets`` (N + 1) and optionally ``boxes``
             (rows of picture index, x, y, w, h). Pictures without a box give a random textured
             region each time.
+        aspects: Largest logarithm of the ratio of such a region's sides.
 
     Raises:
         DataError: The file is missing or lacks an array.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, aspects: float = 0.6) -> None:
+        self._aspects = aspects
         self._codes, further = read_archive(path, "photograph archive", optional=("boxes",))
         boxes = further.get("boxes", np.zeros((0, 5)))
         self._boxes: dict[int, list[NDArray[np.float64]]] = {}
@@ -79,7 +83,7 @@ class PhotoStore:
             x, y, w, h = boxes[int(rng.integers(len(boxes)))].tolist()
             if min(w, h) >= 12:
                 return Target(image, (x, y, w, h))
-        return Target(image, _textured_box(image, rng))
+        return Target(image, _textured_box(image, rng, self._aspects))
 
 
 class SequenceStore:
@@ -167,7 +171,8 @@ class ObjectGroups(Dataset[dict[str, Tensor]]):
         seed: int = 0,
         boxed: bool = False,
     ) -> None:
-        self._photos = [PhotoStore(path) for path in photos]
+        aspects = _ASPECTS[boxed]
+        self._photos = [PhotoStore(path, aspects) for path in photos]
         self._sequences = [SequenceStore(root) for root in sequences]
         if not self._photos and not self._sequences:
             raise DataError("no training data: give photographs, sequences or both")
@@ -177,7 +182,7 @@ class ObjectGroups(Dataset[dict[str, Tensor]]):
         self._seed, self._boxed = seed, boxed
         if boxed:
             # A box head must see the target in other sizes and forms than the exemplar's.
-            self._search = replace(self._search, scale_sigma=0.16, aspect_sigma=0.25)
+            self._search = replace(self._search, scale_sigma=0.16, aspect_sigma=0.35)
 
     def __len__(self) -> int:
         """Return the number of groups in an epoch."""
@@ -231,13 +236,13 @@ def _draw_resolution(rng: Generator) -> float:
 
 
 def _textured_box(
-    image: NDArray[np.uint8], rng: Generator, tries: int = 6
+    image: NDArray[np.uint8], rng: Generator, aspects: float, tries: int = 6
 ) -> tuple[float, float, float, float]:
     """A random box on something: the first of ``tries`` with contrast, else the last."""
     height, width = image.shape[:2]
     for _ in range(tries):
         side = np.exp(rng.uniform(np.log(0.15), np.log(0.55))) * min(height, width)
-        aspect = np.exp(rng.uniform(-0.6, 0.6) / 2)
+        aspect = np.exp(rng.uniform(-aspects, aspects) / 2)
         w, h = min(side * aspect, width - 2.0), min(side / aspect, height - 2.0)
         x, y = rng.uniform(0, width - w), rng.uniform(0, height - h)
         patch = image[int(y) : int(y + h) : 2, int(x) : int(x + w) : 2]
