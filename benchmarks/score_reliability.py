@@ -12,8 +12,9 @@ ten bins) and the Brier score; then both once more after Platt's calibration, ne
 sigmoid(scale * logit(score) + bias), whose two numbers are fitted for each clip's sequence on all
 other sequences. Where ECE and Brier fall, the numbers help, and those fitted on everything are
 shown to be taken over: in SiamFC's settings response_scale becomes scale * response_scale, and
-response_bias becomes scale * response_bias + bias. Thresholds of the score move along:
-a threshold t becomes sigmoid(scale * logit(t) + bias).
+response_bias becomes scale * response_bias + bias; in those of a tracker with a box head,
+score_scale and score_bias do. Thresholds of the score move along: a threshold t becomes
+sigmoid(scale * logit(t) + bias).
 
 Choose the clips as for any fitting: not those by which the tracker is judged.
 """

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from binvision.errors import ModelError
 from binvision.trackers.box_settings import BoxSettings
+from binvision.trackers.exemplar import sigmoid
 
 __all__ = ["BoxChooser", "Choice"]
 
@@ -28,14 +29,14 @@ class Choice(NamedTuple):
     Attributes:
         centre_xy: Its centre, pixels of the crop.
         size_wh: Its width and height, pixels of the crop.
-        score: What the network says of it, 0..1.
-        penalty: Factor in 0..1, by which it counts less for its change of size and ratio.
+        score: How sure the network is of it, 0..1.
+        weight: How much of its size is to be trusted, 0..1: what its cell has before the window.
     """
 
     centre_xy: tuple[float, float]
     size_wh: tuple[float, float]
     score: float
-    penalty: float
+    weight: float
 
 
 class BoxChooser:
@@ -78,25 +79,25 @@ class BoxChooser:
                 "the network's response is not finite: the model's numbers are far beyond those "
                 "of any trained network; fetch it again or export it again"
             )
-        scores, weighted = self._scores, self._weighted
+        settings, scores, weighted = self._settings, self._scores, self._weighted
         np.clip(logits, -_LOGIT_LIMIT, _LOGIT_LIMIT, out=scores)
         np.exp(np.negative(scores, out=scores), out=scores)
         np.reciprocal(np.add(scores, 1, out=scores), out=scores)
         distances = self._distances
         np.exp(np.clip(raw, -_RAW_LIMIT, _RAW_LIMIT, out=distances), out=distances)
-        distances *= self._settings.stride
+        distances *= settings.stride
         penalty = self._penalties(size_wh)
         np.multiply(scores, penalty, out=weighted)
         if windowed:
-            weighted *= 1 - self._settings.window_influence
+            weighted *= 1 - settings.window_influence
             weighted += self._window
         row, column = divmod(int(weighted.argmax()), len(scores))
         left, top, right, bottom = self._box(row, column)
         return Choice(
             ((left + right) / 2, (top + bottom) / 2),
             (right - left, bottom - top),
-            float(scores[row, column]),
-            float(penalty[row, column]),
+            sigmoid(settings.score_scale * float(logits[row, column]) + settings.score_bias),
+            float(scores[row, column] * penalty[row, column]),
         )
 
     def _penalties(self, size_wh: tuple[float, float]) -> Floats:

@@ -64,6 +64,9 @@ class BoxSettings:
         memory_threshold: Least score of a frame that is looked at, in 0..1.
         camera_side: Side of the picture by which the camera's motion is measured, at most 512; 0
             for a camera that stands still.
+        score_scale: The score is the sigmoid of score_scale * logit + score_bias; boxes are chosen
+            by the logits as they are.
+        score_bias: See score_scale.
     """
 
     stride: int = 16
@@ -89,6 +92,8 @@ class BoxSettings:
     memory_every: int = 10
     memory_threshold: float = 0.7
     camera_side: int = 0
+    score_scale: float = 1.0
+    score_bias: float = 0.0
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any], where: str) -> BoxSettings:
@@ -120,6 +125,7 @@ class BoxSettings:
             conditions[name] = is_whole(getattr(self, name), _MAX_LOOKS)
         for name in _PARTS:
             conditions[name] = 0 <= getattr(self, name) <= 1
+        conditions["score_scale"] = self.score_scale > 0
         conditions["lost_growth"] = 1 <= self.lost_growth <= 4
         conditions["camera_side"] = self.camera_side == 0 or is_whole(self.camera_side, 512)
         conditions["origin"] = 0 <= self.origin <= self.search_size

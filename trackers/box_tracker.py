@@ -180,7 +180,7 @@ class BoxHeadTracker:
             (left + x * scale, top + y * scale),
             (w * scale, h * scale),
             choice.score,
-            choice.penalty,
+            choice.weight,
         )
         self.timings.crop += cropped - started
         self.timings.network += found - cropped
@@ -194,7 +194,7 @@ class BoxHeadTracker:
         self._centre = self._inside(
             (self._centre[0] + alpha * away[0], self._centre[1] + alpha * away[1])
         )
-        lr = self._settings.size_lr * choice.penalty * choice.score
+        lr = self._settings.size_lr * choice.weight
         w, h = (
             min(max((1 - lr) * old + lr * new, _SIZE_LIMITS[0] * first), _SIZE_LIMITS[1] * first)
             for new, old, first in zip(choice.size_wh, self._size_wh, self._first_wh, strict=True)

@@ -179,6 +179,17 @@ def test_the_filter_smooths_a_trembling_target_and_keeps_up_with_a_steady_one() 
     assert smooth < 0.7 * plain
 
 
+def test_scores_are_calibrated_and_boxes_are_the_same() -> None:
+    truth = moving(10)
+    frames = coloured_boxes(truth)
+    plain = follow(frames, truth[0])
+    changed = follow(frames, truth[0], score_scale=0.5, score_bias=-1.0, lost_threshold=0)
+    assert [result.box_xywh for result in changed] == [result.box_xywh for result in plain]
+    for one, other in zip(changed, plain, strict=True):
+        logit = np.log(other.score / (1 - other.score))
+        assert one.score == pytest.approx(1 / (1 + np.exp(1 - 0.5 * logit)))
+
+
 def test_memory_follows_a_target_that_changes_its_colour() -> None:
     count = 60
     truth = np.array([[100, 80, 40, 40]] * count)
