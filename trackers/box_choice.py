@@ -21,6 +21,7 @@ _RAW_LIMIT = 4.0  # of the logarithm of a distance, as in training
 _LOGIT_LIMIT = 80.0  # beyond it float32 overflows
 
 Floats = NDArray[np.float32]
+Point = tuple[float, float]
 
 
 class Choice(NamedTuple):
@@ -52,6 +53,31 @@ class BoxChooser:
         self._window = (settings.window_influence * np.outer(hann, hann)).astype(np.float32)
         self._scores, self._weighted, self._penalty = np.empty((3, side, side), np.float32)
         self._distances = np.empty((side, side, 4), np.float32)
+        self._corrected = np.empty_like(self._distances)
+        self.forget()
+
+    def forget(self) -> None:
+        """Take boxes as the network gives them."""
+        self._shift_xy, self._growth_wh = np.zeros(2, np.float32), np.ones(2, np.float32)
+
+    def learn(self, choice: Choice, centre_xy: Point, size_wh: Point) -> None:
+        """Correct all further boxes as the chosen one is to be corrected.
+
+        A network has an idea of its own of where an object ends. Where the user drew the box
+        otherwise, round the head and not the man, it is wrong by the same parts of the box in
+        every frame. What the network makes of the very picture whose box is known tells them.
+
+        Args:
+            choice: The network's box of a picture.
+            centre_xy: The true centre there, pixels of the crop.
+            size_wh: The true size.
+        """
+        limit = self._settings.habit_limit
+        found = np.asarray(choice.size_wh)
+        shift = (np.asarray(centre_xy) - choice.centre_xy) / found
+        growth = np.log(np.asarray(size_wh) / found)
+        self._shift_xy = np.clip(shift, -limit / 2, limit / 2).astype(np.float32)
+        self._growth_wh = np.exp(np.clip(growth, -limit, limit)).astype(np.float32)
 
     def choose(
         self, logits: Floats, raw: Floats, size_wh: tuple[float, float], *, windowed: bool
@@ -86,6 +112,7 @@ class BoxChooser:
         distances = self._distances
         np.exp(np.clip(raw, -_RAW_LIMIT, _RAW_LIMIT, out=distances), out=distances)
         distances *= settings.stride
+        self._correct()
         penalty = self._penalties(size_wh)
         np.multiply(scores, penalty, out=weighted)
         if windowed:
@@ -99,6 +126,19 @@ class BoxChooser:
             sigmoid(settings.score_scale * float(logits[row, column]) + settings.score_bias),
             float(scores[row, column] * penalty[row, column]),
         )
+
+    def _correct(self) -> None:
+        """Move and scale every box by what was learnt, in parts of its own size."""
+        first, second = self._distances[:, :, :2], self._distances[:, :, 2:]
+        size, corrected = self._corrected[:, :, :2], self._corrected[:, :, 2:]
+        np.add(first, second, out=size)
+        # From the cell to the box's centre, and half of its new size.
+        np.subtract(second, first, out=corrected)
+        corrected *= 0.5
+        corrected += np.multiply(size, self._shift_xy, out=second)
+        size *= 0.5 * self._growth_wh
+        np.subtract(size, corrected, out=first)
+        np.add(size, corrected, out=second)
 
     def _penalties(self, size_wh: tuple[float, float]) -> Floats:
         """Compute the factors of all boxes, valid until the next call."""

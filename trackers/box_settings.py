@@ -67,6 +67,8 @@ class BoxSettings:
         score_scale: The score is the sigmoid of score_scale * logit + score_bias; boxes are chosen
             by the logits as they are.
         score_bias: See score_scale.
+        habit_limit: How far the network's boxes may be corrected by what it made of the first
+            frame, as the logarithm of a side, 0..2; 0 for not at all.
     """
 
     stride: int = 16
@@ -94,6 +96,7 @@ class BoxSettings:
     camera_side: int = 0
     score_scale: float = 1.0
     score_bias: float = 0.0
+    habit_limit: float = 1.0
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any], where: str) -> BoxSettings:
@@ -125,6 +128,7 @@ class BoxSettings:
             conditions[name] = is_whole(getattr(self, name), _MAX_LOOKS)
         for name in _PARTS:
             conditions[name] = 0 <= getattr(self, name) <= 1
+        conditions["habit_limit"] = 0 <= self.habit_limit <= 2
         conditions["score_scale"] = self.score_scale > 0
         conditions["lost_growth"] = 1 <= self.lost_growth <= 4
         conditions["camera_side"] = self.camera_side == 0 or is_whole(self.camera_side, 512)

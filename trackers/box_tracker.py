@@ -9,6 +9,7 @@ score reaches ``found_threshold``.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from time import perf_counter
 
 import numpy as np
@@ -27,6 +28,7 @@ from binvision.trackers.results import Timings, TrackResult
 __all__ = ["BoxHeadTracker"]
 
 _SIZE_LIMITS = (0.1, 10.0)  # how far a side may shrink and grow, against its first length
+_HABIT_REACH = 0.5  # how far the network's box may lie beside the given one, in its sides
 _GROWTH_STEP = 1.1  # of the search region, from one look at the last place to the next
 
 Point = tuple[float, float]
@@ -58,6 +60,7 @@ class BoxHeadTracker:
         self._memory = Memory(self._network, frame, (x, y, w, h), self._fill)
         self._camera = CameraMotion(frame, settings.camera_side) if settings.camera_side else None
         self._take(x, y, w, h)
+        self._learn_habit(frame)
 
     def correct(self, box_xywh: Sequence[float]) -> None:
         """Take over a better box of the same target; see ``Tracker.correct``."""
@@ -83,6 +86,19 @@ class BoxHeadTracker:
         self._speed: Point = (0.0, 0.0)
         self._score = 1.0
         self._lost = False
+
+    def _learn_habit(self, frame: NDArray[np.uint8]) -> None:
+        """Compare what the network makes of the first frame with the box that it is given."""
+        if not self._settings.habit_limit:
+            return
+        spent = replace(self.timings)
+        if self._chooser:
+            self._chooser.forget()
+        choice = self._look(frame, self._centre, 1.0, windowed=True)
+        apart = np.abs(np.subtract(choice.centre_xy, self._centre)) / self._size_wh
+        if self._chooser and apart.max() < _HABIT_REACH:  # else it saw something else
+            self._chooser.learn(choice, self._centre, self._size_wh)
+        vars(self.timings).update(vars(spent))  # of frames that are followed alone
 
     def _expect(self, frame: NDArray[np.uint8]) -> None:
         """Move the target as it is expected to have moved."""

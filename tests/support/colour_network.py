@@ -21,6 +21,8 @@ class ColourNetwork:
         looks: Number of calls of ``look``.
         searches: Number of calls of ``search``.
         spoil: Factor on what ``search`` returns.
+        habit: Left, top, right, bottom of what it proposes, moved by these parts of width and
+            height.
     """
 
     def __init__(self, **settings: float) -> None:
@@ -28,6 +30,7 @@ class ColourNetwork:
         self.name = "colours"
         self.looks = self.searches = 0
         self.spoil = 1.0
+        self.habit = (0.0, 0.0, 0.0, 0.0)
 
     def look(self, crop: NDArray[np.uint8]) -> Exemplar:
         assert crop.shape == (self.settings.exemplar_size,) * 2 + (3,)
@@ -52,6 +55,9 @@ class ColourNetwork:
             rows, columns = (np.flatnonzero(alike.any(axis)) for axis in (1, 0))
             left, top = columns[0], rows[0]
             right, bottom = columns[-1] + 1, rows[-1] + 1
+            w, h = right - left, bottom - top
+            left, top = left + self.habit[0] * w, top + self.habit[1] * h
+            right, bottom = right + self.habit[2] * w, bottom + self.habit[3] * h
             x, y = np.meshgrid(line, line)
             distances = np.stack([x - left, y - top, right - x, bottom - y], -1)
             raw[:] = np.log(np.maximum(distances, 1e-3) / settings.stride)

@@ -44,6 +44,7 @@ def test_defaults_are_those_of_the_network() -> None:
         ({"memory_weight": 2}, "memory_weight = 2 out of range"),
         ({"camera_side": 1000}, "camera_side = 1000 out of range"),
         ({"score_scale": 0}, "score_scale = 0 out of range"),
+        ({"habit_limit": 3}, "habit_limit = 3 out of range"),
         ({"context": float("nan")}, "context = nan is not a number"),
         ({"context": "0.5"}, "context = '0.5' is not a number"),
     ],

@@ -38,7 +38,7 @@ def gone(box: Any, count: int) -> list[list[float]]:
 
 def test_a_moving_target_has_its_box_exactly() -> None:
     truth = moving()
-    results = follow(coloured_boxes(truth), truth[0])
+    results = follow(coloured_boxes(truth), truth[0], habit_limit=0)
     assert not any(result.lost for result in results)
     assert np.abs(boxes_of(results) - truth[1:]).max() < 1.5
     shift = (boxes_of(results) - truth[1:])[:, :2] + (boxes_of(results) - truth[1:])[:, 2:] / 2
@@ -53,6 +53,46 @@ def test_width_and_height_change_each_for_itself() -> None:
     results = follow(coloured_boxes(truth), truth[0], size_lr=0.9)
     assert overlaps(boxes_of(results), truth[1:]).min() > 0.85
     assert boxes_of(results)[-1, 2:] == pytest.approx(truth[-1, 2:], abs=3)
+
+
+def test_what_the_network_always_gets_wrong_is_put_right() -> None:
+    steps = np.arange(30)
+    truth = np.stack([60 + 4 * steps, 50 + 2 * steps, 40 + steps, 60 + steps], 1)
+    network = ColourNetwork(size_lr=0.9)
+    network.habit = (-0.2, 0.1, 0.1, -0.15)
+    corrected = follow(coloured_boxes(truth), truth[0], network)
+    as_given = ColourNetwork(size_lr=0.9, habit_limit=0)
+    as_given.habit = network.habit
+    raw = follow(coloured_boxes(truth), truth[0], as_given)
+    assert overlaps(boxes_of(corrected), truth[1:]).min() > 0.85
+    assert overlaps(boxes_of(raw), truth[1:]).mean() < 0.7
+
+
+def test_another_target_has_no_habits_of_the_first() -> None:
+    truth = moving()
+    network = ColourNetwork()
+    network.habit = (-0.2, -0.2, 0.2, 0.2)
+    tracker = Tracker(network)
+    frames = coloured_boxes(truth)
+    tracker.init(frames[0], truth[0])
+    network.habit = (0.0, 0.0, 0.0, 0.0)
+    tracker.init(frames[0], truth[0])
+    found = np.array([tracker.update(frame).box_xywh for frame in frames[1:]])
+    assert np.abs(found - truth[1:]).max() < 1.5
+
+
+def test_a_correction_has_a_limit() -> None:
+    truth = np.array([[100, 80, 40, 40]] * 3)
+    network = ColourNetwork(size_lr=1, habit_limit=0.1)
+    network.habit = (-0.5, -0.5, 0.5, 0.5)  # twice as large
+    w = follow(coloured_boxes(truth), truth[0], network)[-1].box_xywh[2]
+    assert 60 < w < 80
+
+
+def test_the_first_look_counts_as_no_frame() -> None:
+    tracker = Tracker(ColourNetwork())
+    tracker.init(coloured_boxes(moving(1))[0], moving(1)[0])
+    assert (tracker.timings.frames, tracker.timings.total) == (0, 0)
 
 
 def test_the_rate_says_how_fast_sizes_follow() -> None:
@@ -141,7 +181,7 @@ def test_a_frame_costs_one_pass_lost_or_not() -> None:
     truth = np.array([[100, 80, 40, 40]] * 4 + gone((100, 80, 0, 0), 6))
     network = ColourNetwork()
     follow(coloured_boxes(truth), truth[0], network)
-    assert (network.looks, network.searches) == (1, 9)
+    assert (network.looks, network.searches) == (1, 10)  # one of the first frame
 
 
 def test_nothing_is_taken_for_the_target_twice_as_large() -> None:
