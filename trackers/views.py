@@ -155,8 +155,9 @@ def _warp(image: Image, matrix: NDArray[np.float64], size: int, border: int) -> 
 
 
 def _outline(target: Target, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Corners (4, 2) of the target's box in the view."""
+    """Corners (4, 2) of the target's box in the view, whose pixels have whole numbers."""
     x, y, w, h = target.box_xywh
+    x, y = x - 0.5, y - 0.5  # a box begins where its first pixel does, half before its centre
     corners = np.array([[x, y], [x + w, y], [x + w, y + h], [x, y + h]])
     return corners @ matrix[:, :2].T + matrix[:, 2]
 

@@ -241,7 +241,8 @@ def _set_method(config: Config, name: str) -> None:
             f"method {name!r} brings an optimiser, and this guided training has one for each part; "
             f"take a configuration that is not guided, or another method"
         )
-    config.model.network.backbone.method = name
+    network = config.model.network
+    network.get("backbone", network).method = name
     _merge(config, changes)
 
 
