@@ -1,9 +1,8 @@
 """Training data: groups of exemplars and search regions of one object each.
 
 Objects come from still photographs (``.npz`` files of encoded pictures) and from annotated
-sequences in the GOT-10k layout (``ROOT/NAME/*.jpg`` with ``groundtruth.txt``; frames in which the
-target is absent are left out). A group of E
-exemplars and S search regions holds E x S pairs, for the price of E + S network passes.
+sequences; frames in which the target is absent are left out. A group of E exemplars and S search
+regions holds E x S pairs, for the price of E + S network passes.
 """
 
 from __future__ import annotations
@@ -22,6 +21,7 @@ from torch.utils.data import Dataset
 
 from binvision.errors import DataError
 from binvision.media.archives import DecodedPictures, read_archive
+from binvision.trackers.annotated_sequences import read_sequences
 from binvision.trackers.views import Target, ViewRanges, degrade, render_view
 
 __all__ = ["ObjectGroups", "PhotoStore", "SequenceStore"]
@@ -90,7 +90,7 @@ class SequenceStore:
     """Objects in annotated sequences, a pair of nearby frames at a time.
 
     Args:
-        root: Folder of sequences, each with ``*.jpg`` and ``groundtruth.txt``.
+        root: What :func:`~binvision.trackers.annotated_sequences.read_sequences` reads.
 
     Raises:
         DataError: There is no sequence, or one has fewer boxes than frames.
@@ -98,22 +98,14 @@ class SequenceStore:
 
     def __init__(self, root: str | Path) -> None:
         self._sequences: list[tuple[list[Path], NDArray[np.float64]]] = []
-        for truth in sorted(Path(root).glob("*/groundtruth.txt")):
-            frames = sorted(truth.parent.glob("*.jpg"))
-            boxes = np.loadtxt(truth, delimiter=",", ndmin=2)
-            if len(boxes) < len(frames) or not frames:
-                raise DataError(f"{truth}: {len(boxes)} boxes for {len(frames)} frames")
-            boxes = boxes[: len(frames)]
+        for frames, boxes in read_sequences(root):
             is_large = (boxes[:, 2:] >= _SMALLEST_SIDE).all(axis=1)
             visible = np.logical_and(np.isfinite(boxes).all(axis=1), is_large)
             if visible.any():
                 kept = [frame for frame, seen in zip(frames, visible, strict=True) if seen]
                 self._sequences.append((kept, boxes[visible]))
         if not self._sequences:
-            raise DataError(
-                f"{root}: no sequence with a visible target found "
-                f"(expected NAME/*.jpg and NAME/groundtruth.txt)"
-            )
+            raise DataError(f"{root}: no sequence with a visible target found")
         self._images: dict[Path, NDArray[np.uint8]] = {}
 
     def draw(self, count: int, rng: Generator) -> list[Target]:
@@ -143,7 +135,7 @@ class ObjectGroups(Dataset[dict[str, Tensor]]):
 
     Args:
         photos: Photograph archives, see :class:`PhotoStore`.
-        sequences: Roots of annotated sequences, see :class:`SequenceStore`.
+        sequences: Annotated sequences, see :class:`SequenceStore`.
         objects: Number of groups in an epoch.
         exemplars: Exemplars E in a group.
         searches: Search regions S in a group.

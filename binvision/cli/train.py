@@ -52,7 +52,9 @@ def train(
     ] = None,
     sequences: Annotated[
         list[Path] | None,
-        typer.Option(help="Folder of sequences in the GOT-10k layout. Repeatable."),
+        typer.Option(
+            help="Folder of sequences in the GOT-10k layout, or COCO file of videos. Repeatable."
+        ),
     ] = None,
     work_dir: Annotated[
         Path | None,
