@@ -59,6 +59,20 @@ def test_a_packed_model_tracks_as_its_checkpoint_does(checkpoint: Path, packed: 
     np.testing.assert_allclose(boxes[0], boxes[1], atol=0.5)
 
 
+def test_trackers_that_share_a_network_do_not_disturb_each_other(packed: Path) -> None:
+    frames, truth = moving_patch([(60.0 + step, 60.0) for step in range(5)], (120, 160))
+    boxes = truth[0], (20.0, 20.0, 30.0, 60.0)
+    network = open_network(packed)
+    together = [Tracker(network) for _ in boxes]
+    for tracker, box in zip(together, boxes, strict=True):
+        tracker.init(frames[0], box)
+    shared = [[tracker.update(frame) for tracker in together] for frame in frames[1:]]
+    for number, box in enumerate(boxes):
+        alone = Tracker(packed)
+        alone.init(frames[0], box)
+        assert [alone.update(frame) for frame in frames[1:]] == [row[number] for row in shared]
+
+
 def test_settings_of_either_kind_are_replaced(checkpoint: Path, packed: Path) -> None:
     given = parse_settings(["size_lr=0.1", "search_size=127", "scale_lr=0.3"])
     assert given == {"size_lr": 0.1, "search_size": 127, "scale_lr": 0.3}
