@@ -40,7 +40,7 @@ def read_classes(path: Path) -> tuple[str, ...]:
     Raises:
         DataError: The file is missing or damaged.
     """
-    _, arrays = read_archive(path, "archive of labelled pictures", ["classes"], prefix="train_")
+    _, arrays = read_archive(path, "labelled picture archive", ["classes"], prefix="train_")
     return tuple(str(name) for name in arrays["classes"])
 
 
@@ -57,7 +57,7 @@ def read_pictures(path: Path, split: Split) -> LabelledPictures:
         DataError: The file is missing or damaged, or its pictures differ in size.
     """
     codes, arrays = read_archive(
-        path, "archive of labelled pictures", [f"{split}_labels", "classes"], prefix=f"{split}_"
+        path, "labelled picture archive", [f"{split}_labels", "classes"], prefix=f"{split}_"
     )
     labels = arrays[f"{split}_labels"].astype(np.int64)
     classes = tuple(str(name) for name in arrays["classes"])
