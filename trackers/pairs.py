@@ -1,8 +1,8 @@
 """Training data: groups of exemplars and search regions of one object each.
 
-Objects come from still photographs (``.npz`` files of encoded pictures) and from annotated
-sequences; frames in which the target is absent are left out. A group of E exemplars and S search
-regions holds E x S pairs, for the price of E + S network passes.
+Objects come from still photographs (``.npz`` files of encoded pictures, or detection sets) and from
+annotated sequences; frames in which the target is absent are left out. A group of E exemplars and S
+search regions holds E x S pairs, for the price of E + S network passes.
 """
 
 from __future__ import annotations
@@ -19,8 +19,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from binvision.detectors.annotations import read_detection_set
 from binvision.errors import DataError
 from binvision.media.archives import DecodedPictures, read_archive
+from binvision.media.images import read_image
 from binvision.trackers.annotated_sequences import read_sequences
 from binvision.trackers.views import Target, ViewRanges, degrade, render_view
 
@@ -43,21 +45,30 @@ class PhotoStore:
 
     Args:
         path: ``.npz`` with ``jpeg`` (all bytes), ``offsets`` (N + 1) and optionally ``boxes``
-            (rows of picture index, x, y, w, h). Pictures without a box give a random textured
-            region each time.
+            (rows of picture index, x, y, w, h); or a set with boxes that
+            :func:`~binvision.detectors.annotations.read_detection_set` reads, such as a COCO file.
+            Pictures without a box give a random textured region each time.
         aspects: Largest logarithm of the ratio of such a region's sides.
 
     Raises:
-        DataError: The file is missing or lacks an array.
+        DataError: The file is missing, lacks an array or is no annotation.
     """
 
     def __init__(self, path: str | Path, aspects: float = 0.6) -> None:
         self._aspects = aspects
-        self._codes, further = read_archive(path, "photograph archive", optional=("boxes",))
-        boxes = further.get("boxes", np.zeros((0, 5)))
+        self._codes: Sequence[NDArray[np.uint8] | Path]
         self._boxes: dict[int, list[NDArray[np.float64]]] = {}
-        for row in boxes.astype(np.float64):
-            self._boxes.setdefault(int(row[0]), []).append(row[1:5])
+        if Path(path).suffix == ".npz":
+            self._codes, further = read_archive(path, "photograph archive", optional=("boxes",))
+            for row in further.get("boxes", np.zeros((0, 5))).astype(np.float64):
+                self._boxes.setdefault(int(row[0]), []).append(row[1:5])
+        else:
+            pictures = read_detection_set(Path(path)).pictures
+            self._codes = [picture.path for picture in pictures]
+            for index, picture in enumerate(pictures):
+                own = picture.boxes[~picture.ignore].astype(np.float64)
+                if len(own):
+                    self._boxes[index] = list(own)
         self._decoded = DecodedPictures(_MEMORY)
 
     def __len__(self) -> int:
@@ -69,7 +80,10 @@ class PhotoStore:
         return self._decoded.get(index, lambda: self._decode(index))
 
     def _decode(self, index: int) -> NDArray[np.uint8]:
-        picture = cv2.imdecode(self._codes[index], cv2.IMREAD_COLOR)
+        code = self._codes[index]
+        if isinstance(code, Path):
+            return read_image(code)
+        picture = cv2.imdecode(code, cv2.IMREAD_COLOR)
         if picture is None:
             raise DataError(f"photograph {index} cannot be decoded; the archive is damaged")
         return picture
@@ -134,7 +148,7 @@ class ObjectGroups(Dataset[dict[str, Tensor]]):
     target in pixels of the search region. Colours are BGR.
 
     Args:
-        photos: Photograph archives, see :class:`PhotoStore`.
+        photos: Photograph archives or sets with boxes, see :class:`PhotoStore`.
         sequences: Annotated sequences, see :class:`SequenceStore`.
         objects: Number of groups in an epoch.
         exemplars: Exemplars E in a group.
@@ -174,7 +188,8 @@ class ObjectGroups(Dataset[dict[str, Tensor]]):
         self._seed, self._boxed = seed, boxed
         if boxed:
             # A box head must see the target in other sizes and forms than the exemplar's.
-            self._search = replace(self._search, scale_sigma=0.16, aspect_sigma=0.35)
+            # A border of one colour around the picture would give the place away.
+            self._search = replace(self._search, scale_sigma=0.16, aspect_sigma=0.35, surround=0.65)
 
     def __len__(self) -> int:
         """Return the number of groups in an epoch."""

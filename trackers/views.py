@@ -59,6 +59,7 @@ class ViewRanges:
         paste: Probability that the target stands on another picture.
         distractor: Probability of each of two foreign objects beside it.
         occluder: Probability that something covers part of it.
+        surround: Probability that another picture, not one plain colour, lies beyond the border.
     """
 
     size: int
@@ -70,6 +71,7 @@ class ViewRanges:
     paste: float
     distractor: float
     occluder: float
+    surround: float = 0.0
 
 
 def render_view(
@@ -90,7 +92,12 @@ def render_view(
     shift = rng.uniform(-ranges.shift, ranges.shift, 2)
     place = (ranges.size - 1) / 2 + shift
     matrix = _placement(target, place, ranges, rng)
-    view = _warp(target.image, matrix, ranges.size, cv2.BORDER_CONSTANT)
+    if others and ranges.surround and rng.random() < ranges.surround:
+        view = _background(others[-1], ranges.size, rng)
+        size_wh = (ranges.size, ranges.size)
+        cv2.warpAffine(target.image, matrix, size_wh, view, borderMode=cv2.BORDER_TRANSPARENT)
+    else:
+        view = _warp(target.image, matrix, ranges.size, cv2.BORDER_CONSTANT)
     outline = _outline(target, matrix)
 
     if others and rng.random() < ranges.paste:

@@ -47,7 +47,7 @@ def train(
         list[Path] | None,
         typer.Option(
             help="Archive of photographs (.npz): targets of trackers, backgrounds of the others. "
-            "Repeatable."
+            "Trackers take detection sets too. Repeatable."
         ),
     ] = None,
     sequences: Annotated[

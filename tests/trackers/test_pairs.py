@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import cv2
@@ -79,6 +80,45 @@ def test_a_low_resolution_leaves_only_coarse_structure() -> None:
         for r in (1.0, 0.5, 0.15)
     ]
     assert detail[0] > 1.5 * detail[1] > 2 * detail[2]
+
+
+@pytest.mark.parametrize("surround", [0.0, 1.0])
+def test_another_picture_lies_beyond_the_border_when_asked(surround: float) -> None:
+    target = Target(np.full((40, 40, 3), 90, np.uint8), (10, 10, 20, 20))
+    foreign = [Target(np.full((50, 50, 3), 200, np.uint8), (5.0, 5.0, 30.0, 30.0))]
+    ranges = ViewRanges(**{**PLAIN.__dict__, "shift": 0.0, "surround": surround})
+    view, _, box = render_view(target, foreign, ranges, np.random.default_rng(0))
+    assert (view[2, 2] == (200 if surround else 90)).all()
+    left, top, right, bottom = np.rint(box).astype(int)
+    assert (view[top:bottom, left:right] == 90).all()
+
+
+def test_photographs_come_from_a_detection_set_too(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for number in range(2):
+        cv2.imwrite(str(tmp_path / f"{number}.png"), textured_picture(rng))
+    boxes = [[30.0, 20.0, 60.0, 24.0], [5.0, 8.0, 20.0, 40.0]]
+    content = {
+        "images": [
+            {"id": i, "file_name": f"{i}.png", "height": h, "width": w}
+            for i in range(2)
+            for h, w in [cv2.imread(str(tmp_path / f"{i}.png")).shape[:2]]
+        ],
+        "annotations": [
+            {"id": 1 + i, "image_id": 0, "category_id": 1, "bbox": box, "iscrowd": 0, "area": 9.0}
+            for i, box in enumerate(boxes)
+        ],
+        "categories": [{"id": 1, "name": "thing"}],
+    }
+    (tmp_path / "set.json").write_text(json.dumps(content))
+    store = PhotoStore(tmp_path / "set.json")
+    assert len(store) == 2
+    np.testing.assert_array_equal(store.image(1), cv2.imread(str(tmp_path / "1.png")))
+    drawn = [store.draw(np.random.default_rng(seed)) for seed in range(40)]
+    of_first = {t.box_xywh for t in drawn if t.image is store.image(0)}
+    assert of_first == {tuple(box) for box in boxes}
+    of_second = {t.box_xywh for t in drawn if t.image is store.image(1)}
+    assert len(of_second) > 3 and not of_second & of_first  # no box: random regions
 
 
 def test_groups_are_deterministic_and_differ(tmp_path: Path) -> None:
