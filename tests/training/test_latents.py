@@ -140,3 +140,15 @@ def test_methods_name_their_optimiser(method: str) -> None:
         optimizer.update_params(loss)
         losses.append(loss.item())
     assert np.mean(losses[-5:]) < 0.8 * losses[0]
+
+
+def test_a_steady_gradient_soon_turns_a_weight_of_bayes_binn() -> None:
+    """Behind a batch norm gradients are some 1e-4, and a short schedule has 400 steps."""
+    model = make_model("bop", 9)
+    settings = METHODS["bayes_binn"].config["optim_wrapper"]["optimizer"]
+    optimizer = make_optimizer(model, **settings)
+    before = model[1].weight.detach() >= 0
+    for _ in range(20):
+        model[1].weight.grad = torch.where(before, 1e-4, -1e-4).to(model[1].weight)
+        optimizer.step()
+    assert ((model[1].weight >= 0) != before).all()

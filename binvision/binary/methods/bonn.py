@@ -11,8 +11,7 @@ from binvision.binary.parts import LOSSES
 
 __all__ = ["bayesian_kernel_loss"]
 
-_NU = 1e-3  # weight of the prior against the reconstruction
-_LEAST = 1e-6  # variance of a mode
+_NU = 1e-3  # variance of the reconstruction, and so the weight of the prior against it
 
 
 @LOSSES.register("bayesian_kernel")
@@ -26,12 +25,14 @@ def bayesian_kernel_loss(layer: BinaryConv2d) -> Tensor:
                            + nu (sum of (k - sign(k) mu)^2 / psi + n log psi)
 
     mu and psi are the mean and the variance of ``|k|``, the most likely ones, and constants to the
-    gradient; n is the number of weights of the channel.
+    gradient; n is the number of weights of the channel. psi is nu at least, the variance of what
+    quantisation leaves: the paper learns psi step by step, and the pull of a mode as narrow as the
+    weights are grows as they gather, until none can change its sign.
     """
     magnitude = layer.kernel().abs().flatten(1)
     current = magnitude.detach()
     mean = current.mean(1, keepdim=True)
-    variance = current.var(1, correction=0, keepdim=True).clamp(min=_LEAST)
+    variance = current.var(1, correction=0, keepdim=True).clamp(min=_NU)
     prior = ((magnitude - mean).square() / variance + variance.log()).sum()
     return kernel_error(layer) + 0.5 * _NU * prior
 

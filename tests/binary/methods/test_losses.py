@@ -176,6 +176,17 @@ def test_equal_magnitudes_have_a_finite_prior() -> None:
     assert torch.isfinite(loss) and torch.isfinite(layer.weight.grad).all()
 
 
+def test_gathered_kernels_are_not_pulled_harder_than_by_their_reconstruction() -> None:
+    """Modes as narrow as the weights would pull ever harder, and no weight would turn its sign."""
+    layer = make_layer("bonn", 10)
+    with torch.no_grad():
+        layer.weight.mul_(1e-3).add_(0.03 * torch.sign(layer.weight))
+    (LOSSES["bayesian_kernel"](layer) - LOSSES["kernel"](layer)).backward()
+    w = layer.weight.detach().numpy()
+    spread = w - signs(w) * np.abs(w).mean((1, 2, 3), keepdims=True)
+    np.testing.assert_allclose(layer.weight.grad, spread, atol=1e-12)
+
+
 @pytest.mark.parametrize("name", ["quantization_loss", "bnn_dl", "pcnn", "bonn"])
 def test_losses_are_collected_under_autocast(name: str) -> None:
     layer = BinaryConv2d(6, 4, 3, method=name)
