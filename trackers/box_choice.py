@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from binvision.errors import ModelError
 from binvision.trackers.box_settings import BoxSettings
-from binvision.trackers.exemplar import sigmoid
 
 __all__ = ["BoxChooser", "Choice"]
 
@@ -123,7 +122,7 @@ class BoxChooser:
         return Choice(
             ((left + right) / 2, (top + bottom) / 2),
             (right - left, bottom - top),
-            sigmoid(settings.score_scale * float(logits[row, column]) + settings.score_bias),
+            settings.score(float(logits[row, column])),
             float(scores[row, column] * penalty[row, column]),
         )
 

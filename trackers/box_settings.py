@@ -9,6 +9,7 @@ from typing import Any
 from binvision.errors import ModelFileError
 from binvision.runtime.faults import show
 from binvision.runtime.settings import check_names, check_ranges, is_number, is_whole
+from binvision.trackers.results import sigmoid
 from binvision.trackers.settings import MAX_SIDE
 
 __all__ = ["TASK", "BoxSettings"]
@@ -97,6 +98,10 @@ class BoxSettings:
     score_scale: float = 1.0
     score_bias: float = 0.0
     habit_limit: float = 1.0
+
+    def score(self, logit: float) -> float:
+        """Confidence in 0..1 that a logit of the network means."""
+        return sigmoid(self.score_scale * logit + self.score_bias)
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any], where: str) -> BoxSettings:

@@ -8,18 +8,16 @@ score reaches ``found_threshold``.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from time import perf_counter
 
 import numpy as np
 from numpy.typing import NDArray
 
-from binvision.media.images import check_frame
+from binvision.media.boxes import BoxXYWH
 from binvision.trackers.box_choice import BoxChooser, Choice
 from binvision.trackers.box_network import BoxNetwork
 from binvision.trackers.camera_motion import CameraMotion
-from binvision.trackers.checks import check_next_frame, checked_box, checked_size
 from binvision.trackers.geometry import context_side, crop_square, mean_colour
 from binvision.trackers.memory import Memory
 from binvision.trackers.places import SPACING, Places
@@ -35,46 +33,49 @@ Point = tuple[float, float]
 
 
 class BoxHeadTracker:
-    """Follows one target through the frames of a video.
+    """Follows one target through the frames of a video; a ``Tracker`` drives it."""
 
-    Attributes:
-        timings: Time spent, by stage.
-    """
-
-    def __init__(self, network: BoxNetwork) -> None:
-        """Take a network, which several trackers may share."""
-        self._network = network
+    def __init__(self, network: BoxNetwork, timings: Timings) -> None:
+        """Take a network, which several trackers may share, and where to count the time."""
+        self._network, self._timings = network, timings
         self._settings = settings = network.settings
         self._crop = np.empty((settings.search_size, settings.search_size, 3), np.uint8)
         self._chooser: BoxChooser | None = None
-        self._size_hw: tuple[int, int] | None = None
-        self.timings = Timings()
 
-    def init(self, frame: NDArray[np.uint8], box_xywh: Sequence[float]) -> None:
+    def start(self, frame: NDArray[np.uint8], box_xywh: BoxXYWH) -> None:
         """Take over the target in ``box_xywh``; see ``Tracker.init``."""
-        check_frame(frame)
-        x, y, w, h = checked_box(box_xywh, frame.shape[:2])
         settings = self._settings
         self._size_hw = frame.shape[:2]
         self._fill = mean_colour(frame)
-        self._memory = Memory(self._network, frame, (x, y, w, h), self._fill)
+        self._memory = Memory(self._network, frame, box_xywh, self._fill)
         self._camera = CameraMotion(frame, settings.camera_side) if settings.camera_side else None
-        self._take(x, y, w, h)
+        self._take(*box_xywh)
         self._learn_habit(frame)
 
-    def correct(self, box_xywh: Sequence[float]) -> None:
+    def correct(self, box_xywh: BoxXYWH) -> None:
         """Take over a better box of the same target; see ``Tracker.correct``."""
-        self._take(*checked_box(box_xywh, checked_size(self._size_hw, "correct")))
+        self._take(*box_xywh)
+
+    def likeness(self, frame: NDArray[np.uint8], box_xywh: BoxXYWH) -> float:
+        """How sure the network is that a box shows the target; see ``Tracker.likeness``.
+
+        The network sees the box with the margin of an exemplar, not that of a search region: it
+        tells targets apart as well by it, in a quarter of the time.
+        """
+        x, y, w, h = box_xywh
+        crop = self._memory.crop(frame, (x + w / 2, y + h / 2), (w, h))
+        logits, _ = self._network.search(crop, self._memory.exemplar)
+        margin = len(logits) // 4
+        middle = slice(margin, len(logits) - margin)
+        return self._settings.score(float(logits[middle, middle].max()))
 
     def update(self, frame: NDArray[np.uint8]) -> TrackResult:
         """Find the target in the next frame; see ``Tracker.update``."""
-        check_next_frame(frame, checked_size(self._size_hw, "update"))
         self._expect(frame)
         if self._lost:
             self._look_around(frame)
         else:
             self._follow(frame)
-        self.timings.frames += 1
         (x, y), (w, h) = self._centre, self._size_wh
         return TrackResult((x - w / 2, y - h / 2, w, h), self._score, self._lost)
 
@@ -91,14 +92,14 @@ class BoxHeadTracker:
         """Compare what the network makes of the first frame with the box that it is given."""
         if not self._settings.habit_limit:
             return
-        spent = replace(self.timings)
+        spent = replace(self._timings)
         if self._chooser:
             self._chooser.forget()
         choice = self._look(frame, self._centre, 1.0, windowed=True)
         apart = np.abs(np.subtract(choice.centre_xy, self._centre)) / self._size_wh
         if self._chooser and apart.max() < _HABIT_REACH:  # else it saw something else
             self._chooser.learn(choice, self._centre, self._size_wh)
-        vars(self.timings).update(vars(spent))  # of frames that are followed alone
+        vars(self._timings).update(vars(spent))  # of frames that are followed alone
 
     def _expect(self, frame: NDArray[np.uint8]) -> None:
         """Move the target as it is expected to have moved."""
@@ -110,7 +111,7 @@ class BoxHeadTracker:
         self._centre = self._inside(
             (self._centre[0] + shift[0] + speed[0], self._centre[1] + shift[1] + speed[1])
         )
-        self.timings.post += perf_counter() - started
+        self._timings.post += perf_counter() - started
 
     def _follow(self, frame: NDArray[np.uint8]) -> None:
         """Update from the surroundings."""
@@ -122,7 +123,7 @@ class BoxHeadTracker:
         self._move_to(choice, self._settings.filter_alpha, self._settings.filter_beta)
         started = perf_counter()
         self._memory.watch(frame, self._centre, self._size_wh, choice.score)
-        self.timings.network += perf_counter() - started
+        self._timings.network += perf_counter() - started
 
     def _lose(self) -> None:
         self._lost = True
@@ -130,7 +131,7 @@ class BoxHeadTracker:
         self._speed = (0.0, 0.0)
         self._known = self._centre, self._size_wh
         spacing = SPACING * self._settings.lost_growth * self._search_side
-        self._places = Places(self._centre, spacing, self._size_hw or (0, 0))
+        self._places = Places(self._centre, spacing, self._size_hw)
 
     def _look_around(self, frame: NDArray[np.uint8]) -> None:
         """Seek a lost target at its last place and elsewhere in turn, or where it was just seen."""
@@ -198,9 +199,9 @@ class BoxHeadTracker:
             choice.score,
             choice.weight,
         )
-        self.timings.crop += cropped - started
-        self.timings.network += found - cropped
-        self.timings.post += perf_counter() - found
+        self._timings.crop += cropped - started
+        self._timings.network += found - cropped
+        self._timings.post += perf_counter() - found
         return choice
 
     def _move_to(self, choice: Choice, alpha: float = 1.0, beta: float = 0.0) -> None:
@@ -219,5 +220,5 @@ class BoxHeadTracker:
 
     def _inside(self, place: Point) -> Point:
         """Return the nearest place within the frame."""
-        height, width = self._size_hw or (0, 0)
+        height, width = self._size_hw
         return min(max(place[0], 0.0), float(width)), min(max(place[1], 0.0), float(height))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,9 +11,10 @@ from numpy.typing import NDArray
 from binvision.errors import ModelError
 from binvision.trackers.embedder import Embedder, response_side
 from binvision.trackers.geometry import Window, context_side, crop_square
+from binvision.trackers.results import sigmoid
 from binvision.trackers.settings import SiamFCSettings
 
-__all__ = ["Look", "likeness", "look_at", "sigmoid"]
+__all__ = ["Look", "likeness", "look_at"]
 
 
 @dataclass(frozen=True)
@@ -80,8 +80,3 @@ def likeness(exemplar: NDArray[np.float32], look: Look, settings: SiamFCSettings
     response = np.empty((1, side, side), np.float32)
     correlate(exemplar, look.features[None], response)
     return sigmoid(float(response.max()) * settings.response_scale + settings.response_bias)
-
-
-def sigmoid(logit: float) -> float:
-    """Map a logit to 0..1, without overflow."""
-    return 1 / (1 + math.exp(-logit)) if logit >= 0 else math.exp(logit) / (1 + math.exp(logit))

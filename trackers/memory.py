@@ -69,10 +69,16 @@ class Memory:
         self._recent = _mix(self._recent, seen, settings.memory_rate)
         self.exemplar = _mix(self._first, self._recent, settings.memory_weight)
 
-    def _see(self, frame: Frame, centre_xy: Sequence[float], size_wh: Sequence[float]) -> Exemplar:
+    def crop(
+        self, frame: Frame, centre_xy: Sequence[float], size_wh: Sequence[float]
+    ) -> NDArray[np.uint8]:
+        """Cut a box with the margin of an exemplar; valid until the next call."""
         side = context_side(size_wh, self._settings.context)
         crop_square(frame, centre_xy, side, self._fill, self._crop)
-        return self._network.look(self._crop)
+        return self._crop
+
+    def _see(self, frame: Frame, centre_xy: Sequence[float], size_wh: Sequence[float]) -> Exemplar:
+        return self._network.look(self.crop(frame, centre_xy, size_wh))
 
 
 def _mix(old: Exemplar, new: Exemplar, part: float) -> Exemplar:

@@ -21,20 +21,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from binvision.errors import ModelTaskError, UsageError
+from binvision.errors import UsageError
 from binvision.media.boxes import BoxXYWH
 from binvision.trackers.association import covered_parts, pair_overlaps, surest_pairs
-from binvision.trackers.embedder import Embedder
-from binvision.trackers.exemplar import Look, look_at
-from binvision.trackers.geometry import mean_colour
 from binvision.trackers.networks import TrackingNetwork, open_network
 from binvision.trackers.results import Timings
-from binvision.trackers.siamfc import SiamFCTracker
+from binvision.trackers.tracker import Tracker
 
 __all__ = ["Found", "MultiTimings", "MultiTracker", "ObjectDetector", "Target"]
 
@@ -144,11 +141,12 @@ class MultiTracker:
 
         Args:
             detector: Finds the objects.
-            model: Name of a tracking model of the zoo, path of a packed model, or an Embedder.
+            model: Name of a tracking model of the zoo, path of a packed model, an Embedder or a
+                BoxNetwork.
             targets: Follow all that is found, or the best one only, and another one after it.
             detect_every: Frames from one detection to the next while all targets are in sight.
             keep_lost: Frames for which a lost target can be picked up again.
-            threads: Threads that the tracker's network may use; an Embedder has its own.
+            threads: Threads that the tracker's network may use; one that is given has its own.
 
         Raises:
             UsageError: A number is less than 1, or ``targets`` is another word.
@@ -163,12 +161,7 @@ class MultiTracker:
         if isinstance(model, (str, Path)):
             model = open_network(model, threads=threads)
             model.prepare()
-        if not isinstance(model, Embedder):
-            raise ModelTaskError(
-                "targets of a detector are told apart by a model for tracking/siamfc, such as "
-                "rb-siamfc; this one is for tracking/box, which follows a target by itself only"
-            )
-        self._detector, self._embedder = detector, model
+        self._detector, self._network = detector, model
         self._best_only = targets == "best"
         self._every, self._keep_lost = detect_every, keep_lost
         self._followed: list[_Followed] = []
@@ -215,33 +208,21 @@ class MultiTracker:
         detected = perf_counter()
         self.timings.detect += detected - started
         self.timings.detections += 1
-        sights = self._sights(found, frame)
-        rest = self._match_in_place(sights)
+        rest = self._match_in_place(frame, _sights(found))
         self._lose_covered()
-        rest = self._match_out_of_sight(rest)
+        rest = self._match_out_of_sight(frame, rest)
         self._start_new(frame, rest)
         for target in self._followed:
             target.note_detection()
         self.timings.post += perf_counter() - detected
 
-    def _sights(self, found: Found, frame: NDArray[np.uint8]) -> list[_Sight]:
-        fill = mean_colour(frame) if len(found.boxes) else (0.0, 0.0, 0.0)
-        sights = [
-            _Sight((x, y, w, h), score, found.classes[label], frame, fill, self._embedder)
-            for (x, y, w, h), score, label in zip(
-                found.boxes.tolist(), found.scores.tolist(), found.labels.tolist(), strict=True
-            )
-            if w >= _LEAST_SIDE and h >= _LEAST_SIDE
-        ]
-        return _without_doubles(sights)
-
-    def _match_in_place(self, sights: list[_Sight]) -> list[_Sight]:
+    def _match_in_place(self, frame: NDArray[np.uint8], sights: list[_Sight]) -> list[_Sight]:
         """Give detections to the targets where they overlap; return those that are left."""
-        targets, settings = self._followed, self._embedder.settings
+        targets, settings = self._followed, self._network.settings
         shared = pair_overlaps(_boxes(targets), _boxes(sights))
         weights = np.full(shared.shape, -np.inf)
         for row, column in np.argwhere(shared >= _OVERLAP).tolist():
-            alike = targets[row].likeness(sights[column])
+            alike = targets[row].likeness(frame, sights[column])
             sure = targets[row].sure
             if alike >= (settings.lost_threshold if sure else settings.found_threshold):
                 weights[row, column] = shared[row, column] + alike
@@ -259,15 +240,15 @@ class MultiTracker:
                 if (covered > _SAME).any():
                     target.sure = False
 
-    def _match_out_of_sight(self, sights: list[_Sight]) -> list[_Sight]:
+    def _match_out_of_sight(self, frame: NDArray[np.uint8], sights: list[_Sight]) -> list[_Sight]:
         """Give detections to targets that are elsewhere; return those that are left."""
         targets = [target for target in self._followed if target.is_sought]
         weights = np.full((len(targets), len(sights)), -np.inf)
         for row, target in enumerate(targets):
             for column, sight in enumerate(sights):
                 if target.can_reach(sight.box):
-                    alike = target.likeness(sight)
-                    if alike >= self._embedder.settings.found_threshold:
+                    alike = target.likeness(frame, sight)
+                    if alike >= self._network.settings.found_threshold:
                         weights[row, column] = alike
         return self._take(targets, sights, weights)
 
@@ -301,8 +282,7 @@ class MultiTracker:
             self._followed, self._candidates, ready = [], [], ready[:1]
         for candidate in ready:
             self._identities += 1
-            tracker = SiamFCTracker(self._embedder)
-            tracker.timings = self.timings
+            tracker = Tracker(self._network, timings=self.timings)
             tracker.init(frame, candidate.sight.box)
             self._followed.append(_Followed(self._identities, tracker, candidate.sight))
         self._candidates = [item for item in self._candidates if item not in ready]
@@ -315,23 +295,12 @@ class MultiTracker:
         return candidate.seen >= (_SEEN_DOUBTED if doubted else _SEEN)
 
 
-@dataclass(eq=False)
-class _Sight:
-    """A detection, and what the tracker's network sees there."""
+class _Sight(NamedTuple):
+    """A detection."""
 
     box: BoxXYWH
     score: float
     label: str
-    frame: NDArray[np.uint8]
-    fill: tuple[float, float, float]
-    embedder: Embedder
-    _look: Look | None = None
-
-    def look(self) -> Look:
-        """Let the network see the box, once and only if it is asked for."""
-        if self._look is None:
-            self._look = look_at(self.embedder, self.frame, self.box, self.fill)
-        return self._look
 
 
 class _Followed:
@@ -345,7 +314,7 @@ class _Followed:
         misses: Detections in turn in which it was not found.
     """
 
-    def __init__(self, identity: int, tracker: SiamFCTracker, sight: _Sight) -> None:
+    def __init__(self, identity: int, tracker: Tracker, sight: _Sight) -> None:
         self._identity, self._tracker = identity, tracker
         self._votes: Counter[str] = Counter()
         self.sure, self.seen_now = True, False
@@ -384,9 +353,9 @@ class _Followed:
         """How much is believed of it, 0..1: a false alarm has little to show."""
         return min(self._sightings / _PROVEN, 1.0)
 
-    def likeness(self, sight: _Sight) -> float:
+    def likeness(self, frame: NDArray[np.uint8], sight: _Sight) -> float:
         """How sure the tracker's network is that a detection shows this target, 0..1."""
-        return self._tracker.likeness(sight.look())
+        return self._tracker.likeness(frame, sight.box)
 
     @property
     def is_sought(self) -> bool:
@@ -437,6 +406,18 @@ class _Candidate:
             self._sum += self.sight.score
             self.seen += 1
             self.misses = 0
+
+
+def _sights(found: Found) -> list[_Sight]:
+    """List the detections that may be followed, each object once."""
+    sights = [
+        _Sight((x, y, w, h), score, found.classes[label])
+        for (x, y, w, h), score, label in zip(
+            found.boxes.tolist(), found.scores.tolist(), found.labels.tolist(), strict=True
+        )
+        if w >= _LEAST_SIDE and h >= _LEAST_SIDE
+    ]
+    return _without_doubles(sights)
 
 
 def _without_doubles(sights: list[_Sight]) -> list[_Sight]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
-__all__ = ["Timings", "TrackResult"]
+__all__ = ["Timings", "TrackResult", "sigmoid"]
 
 
 @dataclass(frozen=True)
@@ -43,3 +44,8 @@ class Timings:
     def total(self) -> float:
         """Seconds spent in all stages."""
         return self.crop + self.network + self.post
+
+
+def sigmoid(logit: float) -> float:
+    """Map a logit to a score, without overflow."""
+    return 1 / (1 + math.exp(-logit)) if logit >= 0 else math.exp(logit) / (1 + math.exp(logit))

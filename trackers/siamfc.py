@@ -16,14 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from binvision.errors import ModelError
-from binvision.media.images import check_frame
-from binvision.trackers.checks import check_next_frame, checked_box, checked_size
+from binvision.media.boxes import BoxXYWH
 from binvision.trackers.embedder import Embedder, response_side
-from binvision.trackers.exemplar import Look, likeness, look_at, sigmoid
+from binvision.trackers.exemplar import likeness, look_at
 from binvision.trackers.geometry import Window, context_side, crop_square, mean_colour
 from binvision.trackers.places import SPACING, Places
 from binvision.trackers.response import Peak, PeakFinder
-from binvision.trackers.results import Timings, TrackResult
+from binvision.trackers.results import Timings, TrackResult, sigmoid
 from binvision.trackers.settings import SiamFCSettings
 
 __all__ = ["SiamFCTracker"]
@@ -32,34 +31,17 @@ _SIDE_LIMITS = (0.2, 5.0)  # how far the target may shrink and grow, against its
 
 
 class SiamFCTracker:
-    """Follows one target through the frames of a video.
+    """Follows one target through the frames of a video; a ``Tracker`` drives it."""
 
-    Attributes:
-        timings: Time spent, by stage.
-    """
-
-    def __init__(self, embedder: Embedder) -> None:
-        """Take a network, which several trackers may share."""
-        self._embedder = embedder
+    def __init__(self, embedder: Embedder, timings: Timings) -> None:
+        """Take a network, which several trackers may share, and where to count the time."""
+        self._embedder, self._timings = embedder, timings
         self._settings = embedder.settings
         self._search = _SearchBuffers(self._settings)
-        self._size_hw: tuple[int, int] | None = None
-        self.timings = Timings()
 
-    def init(self, frame: NDArray[np.uint8], box_xywh: Sequence[float]) -> None:
-        """Take over the target in ``box_xywh``; may be called again for another target.
-
-        Args:
-            frame: (H, W, 3) uint8, BGR.
-            box_xywh: Left, top, width, height in pixels, counted from 0.
-
-        Raises:
-            FrameError: The frame has another type or number of channels.
-            BoxError: The box is not finite, has no area, or lies outside the frame.
-            ModelError: The network's features are smaller than its settings say.
-        """
-        check_frame(frame)
-        x, y, w, h = checked_box(box_xywh, frame.shape[:2])
+    def start(self, frame: NDArray[np.uint8], box_xywh: BoxXYWH) -> None:
+        """Take over the target in ``box_xywh``; see ``Tracker.init``."""
+        x, y, w, h = box_xywh
         settings = self._settings
         self._size_hw = frame.shape[:2]
         self._fill = mean_colour(frame)
@@ -68,7 +50,7 @@ class SiamFCTracker:
         self._lost = False
         self._places: Places | None = None
 
-        look = look_at(self._embedder, frame, (x, y, w, h), self._fill)
+        look = look_at(self._embedder, frame, box_xywh, self._fill)
         self._exemplar = look.exemplar
         self._side = self._first_side = look.side
         # The crop's centre is rounded: what is found later is this point, not the box's centre.
@@ -79,44 +61,23 @@ class SiamFCTracker:
         # The exemplar was seen at window.side; the same factor applies to every search crop.
         self._zoom = look.window.side / look.side * settings.search_size / settings.exemplar_size
 
-    def correct(self, box_xywh: Sequence[float]) -> None:
-        """Take over a better box of the same target, which then counts as found.
-
-        The tracker goes on from there with the exemplar that ``init`` gave it.
-
-        Args:
-            box_xywh: Left, top, width, height in pixels of the frame given last.
-
-        Raises:
-            UsageError: ``init`` has not been called.
-            BoxError: The box is not finite, has no area, or lies outside the frame.
-        """
-        x, y, w, h = checked_box(box_xywh, checked_size(self._size_hw, "correct"))
+    def correct(self, box_xywh: BoxXYWH) -> None:
+        """Take over a better box of the same target; see ``Tracker.correct``."""
+        x, y, w, h = box_xywh
         self._centre = (x + w / 2, y + h / 2)
         self._size_wh = (w, h)
         self._side = self._first_side = context_side((w, h), self._settings.context)
         self._lost = False
         self._places = None
 
-    def likeness(self, look: Look) -> float:
-        """How sure the network is that ``look`` shows the target given to ``init``, 0..1."""
-        checked_size(self._size_hw, "likeness")
+    def likeness(self, frame: NDArray[np.uint8], box_xywh: BoxXYWH) -> float:
+        """How sure the network is that a box shows the target; see ``Tracker.likeness``."""
+        look = look_at(self._embedder, frame, box_xywh, self._fill)
         return likeness(self._exemplar, look, self._settings)
 
     def update(self, frame: NDArray[np.uint8]) -> TrackResult:
-        """Find the target in the next frame.
-
-        Args:
-            frame: (H, W, 3) uint8, BGR, of the size of the frame given to ``init``.
-
-        Raises:
-            UsageError: ``init`` has not been called.
-            FrameError: The frame has another size, type or number of channels.
-            ModelError: The network's output is not finite, or smaller than the exemplar.
-        """
-        check_next_frame(frame, checked_size(self._size_hw, "update"))
+        """Find the target in the next frame; see ``Tracker.update``."""
         score = self._look_around(frame) if self._lost else self._follow(frame)
-        self.timings.frames += 1
         w, h = self._size_wh
         left, top = self._centre[0] - w / 2, self._centre[1] - h / 2
         return TrackResult((left, top, w, h), score, self._lost)
@@ -136,7 +97,7 @@ class SiamFCTracker:
         else:
             self._move_to(peak, windows[peak.response])
             self._rescale(windows[peak.response].side / windows[len(windows) // 2].side)
-        self.timings.post += perf_counter() - started
+        self._timings.post += perf_counter() - started
         return score
 
     def _look_around(self, frame: NDArray[np.uint8]) -> float:
@@ -158,7 +119,7 @@ class SiamFCTracker:
         elif score >= settings.lost_threshold:
             # Half certain: follow, so that the target does not walk out of reach, but stay lost.
             self._move_to(here, windows[0])
-        self.timings.post += perf_counter() - started
+        self._timings.post += perf_counter() - started
         return score
 
     def _respond(
@@ -190,15 +151,15 @@ class SiamFCTracker:
                 "the network's response is not finite: the model's numbers are far beyond those "
                 "of any trained network; fetch it again or export it again"
             )
-        self.timings.crop += cropped - started
-        self.timings.network += embedded - cropped
-        self.timings.post += perf_counter() - embedded
+        self._timings.crop += cropped - started
+        self._timings.network += embedded - cropped
+        self._timings.post += perf_counter() - embedded
         return windows, logits
 
     def _move_to(self, peak: Peak, window: Window) -> None:
         """Put the target where ``peak`` lies in ``window``, but never outside the frame."""
         cell = self._settings.stride / self._settings.search_size * window.side
-        height, width = self._size_hw or (0, 0)
+        height, width = self._size_hw
         x, y = (
             centre + offset * cell + anchor * self._side
             for centre, offset, anchor in zip(

@@ -322,6 +322,20 @@ def test_a_corrected_target_is_no_longer_lost() -> None:
     assert result.box_xywh == pytest.approx(truth[6], abs=1)
 
 
+def test_a_target_is_like_itself_and_unlike_others() -> None:
+    truth = np.array([[100, 80, 40, 40], [180, 120, 50, 30]])
+    frames = coloured_boxes(truth)
+    tracker = Tracker(ColourNetwork())
+    tracker.init(frames[0], truth[0])
+    x, y, w, h = truth[1]
+    assert tracker.likeness(frames[1], (x, y, w, h)) > 0.9
+    assert tracker.likeness(frames[1], (x + 6, y - 4, w, h)) > 0.8
+    assert tracker.likeness(frames[1], (20, 20, w, h)) < 0.1
+    assert tracker.timings.total == 0
+    with pytest.raises(BoxError, match="lies outside"):
+        tracker.likeness(frames[1], (400, 20, w, h))
+
+
 @pytest.mark.parametrize(("call", "argument"), [("correct", (20, 20, 30, 30)), ("update", None)])
 def test_a_target_must_be_given_first(call: str, argument: Any) -> None:
     given = texture(60, 60, 0) if argument is None else argument

@@ -10,6 +10,7 @@ import pytest
 from binvision.detectors.detections import Detections
 from binvision.errors import FrameError, UsageError
 from binvision.trackers import MultiTracker, Target
+from tests.support.colour_network import ColourNetwork
 from tests.support.fake_detector import FakeDetector
 from tests.support.footage import moving_patches, texture
 from tests.support.identities import Counts, count_identities
@@ -198,6 +199,63 @@ def test_a_target_has_the_class_that_most_detections_gave_it() -> None:
     detector = FakeDetector(frames, truth, label_in={2: 1})
     results = follow(MultiTracker(detector, NumpyEmbedder(), detect_every=1), frames)
     assert [targets[0].label for targets in results[1:]] == ["patch"] * 5
+
+
+# Networks that predict the box
+
+
+RED, BLUE = (40, 60, 230), (230, 80, 40)
+
+
+def coloured_scene(
+    paths: dict[int, list[tuple[float, ...]]],
+) -> tuple[list[np.ndarray], list[dict[int, Any]]]:
+    """Frames with a red target 1 and a blue target 2, and their boxes; None where it is hidden."""
+    frames, truth = [], []
+    for boxes in zip(*paths.values(), strict=True):
+        frame = np.full((240, 320, 3), (90, 160, 90), np.uint8)
+        seen = {number: box for number, box in zip(paths, boxes, strict=True) if box}
+        for number, (x, y, w, h) in seen.items():
+            frame[y : y + h, x : x + w] = (RED, BLUE)[number - 1]
+        frames.append(frame)
+        truth.append({number: tuple(map(float, box)) for number, box in seen.items()})
+    return frames, truth
+
+
+def test_a_network_with_a_box_head_keeps_identities_through_a_crossing() -> None:
+    paths = {
+        1: [(20 + 6 * step, 100, 40, 30) for step in range(40)],
+        2: [(260 - 6 * step, 104, 30, 40) for step in range(40)],
+    }
+    frames, truth = coloured_scene(paths)
+    for errors in ({}, {"miss": 0.15, "jitter": 0.04}):
+        detector = FakeDetector(frames, truth, **errors)
+        results = held(follow(MultiTracker(detector, ColourNetwork(), detect_every=5), frames))
+        counts = count_identities(truth, results)
+        assert counts.idf1 > 0.93, counts
+        assert counts.switches == 0, counts
+
+
+def test_a_network_with_a_box_head_recognises_who_comes_back() -> None:
+    """Both are away, and come back where the other one was; then somebody else comes."""
+    here, there, gone = (60, 100, 40, 40), (150, 100, 40, 40), ()
+    paths = {1: [here] * 8 + [gone] * 6 + [there] * 6, 2: [there] * 8 + [gone] * 6 + [here] * 6}
+    frames, truth = coloured_scene(paths)
+    results = follow(MultiTracker(FakeDetector(frames, truth), ColourNetwork()), frames)
+    before, after = held(results)[5], held(results)[-1]
+    assert all(target.lost for target in results[12])
+    assert {number: box[0] for number, box in before.items()} == pytest.approx({1: 60, 2: 150})
+    assert {number: box[0] for number, box in after.items()} == pytest.approx({1: 150, 2: 60})
+
+
+def test_between_detections_boxes_change_their_shape_and_time_is_counted() -> None:
+    paths = {1: [(100, 100, 40 + 2 * step, 40) for step in range(20)]}
+    frames, truth = coloured_scene(paths)
+    tracker = MultiTracker(FakeDetector(frames, truth), ColourNetwork(), detect_every=50)
+    (last,) = follow(tracker, frames)[-1]
+    assert last.box_xywh == pytest.approx(truth[-1][1], abs=6)
+    assert (tracker.timings.frames, tracker.timings.detections) == (18, 2)
+    assert min(tracker.timings.crop, tracker.timings.network, tracker.timings.post) > 0
 
 
 # The counts that these tests rely on

@@ -11,14 +11,13 @@ pytest.importorskip("torch")
 
 from binvision import runtime
 from binvision.errors import ModelTaskError, UsageError
-from binvision.trackers import MultiTracker, Tracker
+from binvision.trackers import Tracker
 from binvision.trackers.box_exporting import pack_box_checkpoint
 from binvision.trackers.box_network import PackedBoxNetwork
 from binvision.trackers.embedder import PackedEmbedder
 from binvision.trackers.evaluation.entrants import enter, parse_settings
 from binvision.trackers.networks import open_network
 from tests.support.checkpoints import write_box_checkpoint
-from tests.support.colour_network import ColourNetwork
 from tests.support.footage import moving_patch
 from tests.support.tracking_models import write_tracker
 
@@ -84,9 +83,3 @@ def test_settings_of_either_kind_are_replaced(checkpoint: Path, packed: Path) ->
     (wrong,) = enter([str(packed)], [], {"scale_lr": 0.3})
     with pytest.raises(UsageError, match="--set: unknown tracking settings scale_lr"):
         wrong.load()
-
-
-def test_several_targets_need_a_network_that_tells_them_apart(packed: Path) -> None:
-    for model in (packed, ColourNetwork()):
-        with pytest.raises(ModelTaskError, match="for tracking/siamfc, such as rb-siamfc; this"):
-            MultiTracker(lambda image: image, model)

@@ -10,8 +10,6 @@ import pytest
 from binvision.errors import BoxError, FrameError, ModelError, UsageError
 from binvision.media import overlaps
 from binvision.trackers import Tracker, TrackResult
-from binvision.trackers.exemplar import look_at
-from binvision.trackers.siamfc import SiamFCTracker
 from tests.support.footage import moving_patch, texture
 from tests.support.numpy_embedder import NumpyEmbedder
 
@@ -189,12 +187,11 @@ def test_a_corrected_target_is_no_longer_lost() -> None:
 
 def test_a_target_is_like_itself_and_unlike_others() -> None:
     frames, truth = moving_patch(circle(8))
-    embedder = NumpyEmbedder()
-    tracker = SiamFCTracker(embedder)
+    tracker = Tracker(NumpyEmbedder())
     tracker.init(frames[0], truth[0])
 
     def likeness(box: Any) -> float:
-        return tracker.likeness(look_at(embedder, frames[5], box, (0.0, 0.0, 0.0)))
+        return tracker.likeness(frames[5], box)
 
     x, y, w, h = truth[5]
     assert likeness((x, y, w, h)) > 0.9
@@ -204,10 +201,10 @@ def test_a_target_is_like_itself_and_unlike_others() -> None:
 
 @pytest.mark.parametrize("call", ["correct", "likeness"])
 def test_a_target_must_be_given_first(call: str) -> None:
-    look = look_at(NumpyEmbedder(), texture(240, 320, 0), (20, 20, 30, 30), (0.0, 0.0, 0.0))
-    argument = look if call == "likeness" else (20, 20, 30, 30)
+    box = (20, 20, 30, 30)
+    arguments = (texture(240, 320, 0), box) if call == "likeness" else (box,)
     with pytest.raises(UsageError, match=rf"{call}\(\) before init\(\): call init"):
-        getattr(SiamFCTracker(NumpyEmbedder()), call)(argument)
+        getattr(Tracker(NumpyEmbedder()), call)(*arguments)
 
 
 @pytest.mark.parametrize(
