@@ -294,9 +294,6 @@ def test_a_model_with_a_box_head(track: Any, clip: Path, tmp_path: Path) -> None
     assert (done.code, done.err) == (0, "")
     figures = json.loads(done.out)
     assert (figures["model"], figures["targets"], figures["frames"]) == ("boxes", 2, 12)
-    done = track(clip, "--detect", "--model", path)
-    assert done.code == 1
-    assert "error: targets of a detector are told apart by a model for tracking/s" in done.err
 
 
 def test_an_exemplar_smaller_than_its_crop(track: Any, clip: Path, tmp_path: Path) -> None:

@@ -46,39 +46,6 @@ def track(
     return run
 
 
-@pytest.fixture(scope="module")
-def box_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tracker with a box head and random weights."""
-    pytest.importorskip("torch")
-    from binvision import runtime
-    from binvision.trackers.box_exporting import pack_box_checkpoint
-    from tests.support.checkpoints import write_box_checkpoint
-
-    path = tmp_path_factory.mktemp("box") / "box.pth"
-    write_box_checkpoint(path)
-    packed, _ = pack_box_checkpoint(path, name="box", accuracy={})
-    runtime.save(path.with_suffix(".safetensors"), packed)
-    return path.with_suffix(".safetensors")
-
-
-@pytest.mark.parametrize(
-    ("given", "rows"),
-    [(("--init", "16,8,24,24", "--init", "40,30,20,20"), 20), (("--detect",), 14)],
-    ids=["init", "detect"],
-)
-def test_models_with_a_box_head_follow_several_targets(
-    command: Any, frames: Path, models: Any, box_model: Path, tmp_path: Path, given: Any, rows: int
-) -> None:
-    if given == ("--detect",):
-        given += ("--detector", models[1], "--detect-every", "1")
-    results = tmp_path / "r.csv"
-    done = command("track", frames, "--model", box_model, *given, "--results", results)
-    assert done.code == 0, done
-    _, *lines = results.read_text().splitlines()
-    assert len(lines) >= rows
-    assert {line.split(",")[1] for line in lines} >= {"1", "2"}
-
-
 def test_targets_are_found_when_they_come(track: Any, tmp_path: Path) -> None:
     done = track("--results", tmp_path / "r.csv")
     assert done.code == 0, done
@@ -93,6 +60,21 @@ def test_targets_are_found_when_they_come(track: Any, tmp_path: Path) -> None:
     car = next(row for row in rows if row[8] == "car")
     assert [float(value) for value in car[2:6]] == pytest.approx([16, 8, 24, 24], abs=0.1)
     assert float(car[6]) == pytest.approx(SCORE, abs=1e-3)
+
+
+def test_a_tracker_with_a_box_head(track: Any, tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    from binvision import runtime
+    from binvision.trackers.box_exporting import pack_box_checkpoint
+    from tests.support.checkpoints import write_box_checkpoint
+
+    write_box_checkpoint(tmp_path / "net.pth")
+    path = tmp_path / "boxes.safetensors"
+    runtime.save(path, pack_box_checkpoint(tmp_path / "net.pth", name="boxes", accuracy={})[0])
+    figures = json.loads(track("--model", path, "--results", tmp_path / "r.csv", "--json").out)
+    assert (figures["model"], figures["detector"]) == ("boxes", "colours")
+    _, *lines = (tmp_path / "r.csv").read_text().splitlines()
+    assert {line.rsplit(",", 1)[1] for line in lines} == {"car", "bus"}
 
 
 def test_the_final_line_tells_targets_and_the_cost_of_the_detector(track: Any) -> None:
