@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +14,7 @@ pytest.importorskip("torch")
 
 from binvision import runtime
 from binvision.errors import ModelTaskError, UsageError
-from binvision.trackers import Tracker
+from binvision.trackers import Tracker, TrackResult
 from binvision.trackers.box_exporting import pack_box_checkpoint
 from binvision.trackers.box_network import PackedBoxNetwork
 from binvision.trackers.embedder import PackedEmbedder
@@ -70,6 +73,42 @@ def test_trackers_that_share_a_network_do_not_disturb_each_other(packed: Path) -
         alone = Tracker(packed)
         alone.init(frames[0], box)
         assert [alone.update(frame) for frame in frames[1:]] == [row[number] for row in shared]
+
+
+@pytest.mark.parametrize("threshold", [0.0, 1.0], ids=["in sight", "lost"])
+def test_memory_is_flat(packed: Path, threshold: float) -> None:
+    frames, truth = moving_patch(
+        [(80 + 20 * np.sin(step / 5), 60 + 15 * np.cos(step / 7)) for step in range(60)], (120, 160)
+    )
+    network = open_network(packed)
+    network.settings = replace(
+        network.settings,
+        lost_threshold=threshold,
+        found_threshold=threshold,
+        memory_weight=0.3,
+        memory_threshold=0.0,
+        filter_beta=0.1,
+        camera_side=64,
+    )
+    tracker = Tracker(network)
+    tracker.init(frames[0], truth[0])
+    shuttle = itertools.cycle([*frames, *frames[::-1]])
+
+    def follow(count: int) -> list[TrackResult]:
+        return [tracker.update(next(shuttle)) for _ in range(count)][-1:]
+
+    follow(20)  # plans, and the chooser of this size
+    peaks = []
+    tracemalloc.start()
+    try:
+        for _ in range(3):
+            tracemalloc.reset_peak()
+            (last,) = follow(100)
+            peaks.append(tracemalloc.get_traced_memory()[1])
+    finally:
+        tracemalloc.stop()
+    assert last.lost == bool(threshold)
+    assert peaks[-1] < peaks[0] + 20_000, "200 frames later, less than 100 bytes a frame"
 
 
 def test_settings_of_either_kind_are_replaced(checkpoint: Path, packed: Path) -> None:
