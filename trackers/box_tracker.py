@@ -83,6 +83,7 @@ class BoxHeadTracker:
         """Put the target into a box, where it rests."""
         self._centre: Point = (x + w / 2, y + h / 2)
         self._size_wh: Point = (w, h)
+        self._known: tuple[Point, Point] = self._centre, self._size_wh
         self._first_wh: Point = (w, h)
         self._speed: Point = (0.0, 0.0)
         self._score = 1.0
@@ -105,12 +106,10 @@ class BoxHeadTracker:
         """Move the target as it is expected to have moved."""
         started = perf_counter()
         shift = self._camera.shift(frame) if self._camera else (0.0, 0.0)
-        if shift != (0.0, 0.0) and self._lost:
+        if self._lost:
             self._places.shift(shift)
-        speed = (0.0, 0.0) if self._lost else self._speed
-        self._centre = self._inside(
-            (self._centre[0] + shift[0] + speed[0], self._centre[1] + shift[1] + speed[1])
-        )
+            self._known = self._moved(self._known[0], shift), self._known[1]
+        self._centre = self._moved(self._moved(self._centre, shift), self._speed)
         self._timings.post += perf_counter() - started
 
     def _follow(self, frame: NDArray[np.uint8]) -> None:
@@ -208,9 +207,7 @@ class BoxHeadTracker:
         """Take over a box: its place by an alpha-beta filter, its size as far as it is sure."""
         away = [new - old for new, old in zip(choice.centre_xy, self._centre, strict=True)]
         self._speed = (self._speed[0] + beta * away[0], self._speed[1] + beta * away[1])
-        self._centre = self._inside(
-            (self._centre[0] + alpha * away[0], self._centre[1] + alpha * away[1])
-        )
+        self._centre = self._moved(self._centre, (alpha * away[0], alpha * away[1]))
         lr = self._settings.size_lr * choice.weight
         w, h = (
             min(max((1 - lr) * old + lr * new, _SIZE_LIMITS[0] * first), _SIZE_LIMITS[1] * first)
@@ -218,7 +215,8 @@ class BoxHeadTracker:
         )
         self._size_wh = (w, h)
 
-    def _inside(self, place: Point) -> Point:
-        """Return the nearest place within the frame."""
+    def _moved(self, place: Point, way: Point) -> Point:
+        """Return a place a way further, or the nearest to it within the frame."""
+        x, y = place[0] + way[0], place[1] + way[1]
         height, width = self._size_hw
-        return min(max(place[0], 0.0), float(width)), min(max(place[1], 0.0), float(height))
+        return min(max(x, 0.0), float(width)), min(max(y, 0.0), float(height))

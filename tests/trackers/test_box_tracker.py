@@ -262,6 +262,19 @@ def test_a_camera_that_swings_is_made_up_for() -> None:
     assert steady[-1].box_xywh == pytest.approx((60, 190, 30, 20), abs=2)
 
 
+def test_a_place_that_is_gone_back_to_has_moved_with_the_camera() -> None:
+    """The target is hidden, something flashes nearby, and the camera turns as that goes."""
+    empty = texture(400, 1600, 3, grain=6.0) // 2
+    scene, flash = empty.copy(), empty.copy()
+    scene[190:210, 700:730] = flash[220:240, 740:770] = (40, 60, 230)
+    shown = [(scene, 500), (scene, 500), (empty, 500), (flash, 500), (empty, 570)]
+    frames = [np.ascontiguousarray(picture[:, left : left + 400]) for picture, left in shown]
+    results = follow(frames, (200, 190, 30, 20), camera_side=128, found_looks=2)
+    assert [result.lost for result in results] == [False, True, True, True]
+    assert results[-2].box_xywh == pytest.approx((240, 220, 30, 20), abs=4)
+    assert results[-1].box_xywh == pytest.approx((130, 190, 30, 20), abs=4)
+
+
 def test_the_same_frames_give_the_same_track() -> None:
     truth = np.array([*moving(10), *gone((80, 60, 0, 0), 6), *moving(10)])
     frames = coloured_boxes(truth)
