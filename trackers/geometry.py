@@ -66,12 +66,13 @@ def crop_square(
 
     Returns:
         The square that was cut: within half a pixel of the wanted one, or, where the crop is
-        reduced by more than two, within half of the whole-number part of that reduction.
+        reduced by two or more, within half of the greatest power of two in that reduction.
     """
     size = out.shape[0]
     # Interpolation alone would skip pixels in strong reductions, so whole blocks are averaged
-    # first; the square then lies on the grid of those blocks.
-    block = max(1, int(side / size))
+    # first; the square then lies on the grid of those blocks. Their side is a power of two, because
+    # to halve a picture takes a fraction of the time of any other average.
+    block = 1 << max(0, int(side / size).bit_length() - 1)
     cells = max(1, round(side / block))
     left, top = (round((centre - cells * block / 2) / block) for centre in centre_xy)
     patch = _patch(frame, left, top, cells, block, fill)
@@ -95,8 +96,9 @@ def _patch(
     if x0 >= x1 or y0 >= y1:
         return np.full((cells, cells, 3), np.rint(fill), np.uint8)
     visible = frame[y0 * block : y1 * block, x0 * block : x1 * block]
-    if block > 1:
-        visible = cv2.resize(visible, (x1 - x0, y1 - y0), interpolation=cv2.INTER_AREA)
+    while visible.shape[0] > y1 - y0:
+        half = visible.shape[1] // 2, visible.shape[0] // 2
+        visible = cv2.resize(visible, half, interpolation=cv2.INTER_AREA)
     if (x1 - x0, y1 - y0) == (cells, cells):
         return visible
     return cv2.copyMakeBorder(
