@@ -157,17 +157,7 @@ class BoxChooser:
         return np.exp(change, out=change)
 
     def _box(self, row: int, column: int) -> tuple[float, float, float, float]:
-        """Left, top, right, bottom of a cell's box, or the mean of those of cells around it."""
-        rows = slice(max(row - 1, 0), row + 2)
-        columns = slice(max(column - 1, 0), column + 2)
-        if self._settings.vote >= 1:
-            rows, columns = slice(row, row + 1), slice(column, column + 1)
-        scores, distances = self._scores[rows, columns], self._distances[rows, columns]
-        least = self._settings.vote * self._scores[row, column]
-        weights = np.where(scores >= least, scores, 0)
-        weights[row - rows.start, column - columns.start] = max(self._scores[row, column], 1e-30)
-        weights = weights / weights.sum()
-        left, top, right, bottom = (distances * weights[:, :, None]).sum((0, 1)).tolist()
-        x = float(weights.sum(0) @ self._line[columns])
-        y = float(weights.sum(1) @ self._line[rows])
+        """Left, top, right, bottom of a cell's box."""
+        left, top, right, bottom = self._distances[row, column].tolist()
+        x, y = float(self._line[column]), float(self._line[row])
         return x - left, y - top, x + right, y + bottom

@@ -17,9 +17,8 @@ from numpy.typing import NDArray
 from binvision.media.boxes import BoxXYWH
 from binvision.trackers.box_choice import BoxChooser, Choice
 from binvision.trackers.box_network import BoxNetwork
-from binvision.trackers.camera_motion import CameraMotion
+from binvision.trackers.exposure import Exposure
 from binvision.trackers.geometry import context_side, crop_square, mean_colour
-from binvision.trackers.memory import Memory
 from binvision.trackers.places import SPACING, Places
 from binvision.trackers.results import Timings, TrackResult
 
@@ -39,7 +38,10 @@ class BoxHeadTracker:
         """Take a network, which several trackers may share, and where to count the time."""
         self._network, self._timings = network, timings
         self._settings = settings = network.settings
-        self._crop = np.empty((settings.search_size, settings.search_size, 3), np.uint8)
+        self._crop, self._small_crop = (
+            np.empty((size, size, 3), np.uint8)
+            for size in (settings.search_size, settings.exemplar_size)
+        )
         self._chooser: BoxChooser | None = None
 
     def start(self, frame: NDArray[np.uint8], box_xywh: BoxXYWH) -> None:
@@ -47,9 +49,10 @@ class BoxHeadTracker:
         settings = self._settings
         self._size_hw = frame.shape[:2]
         self._fill = mean_colour(frame)
-        self._memory = Memory(self._network, frame, box_xywh, self._fill)
-        self._camera = CameraMotion(frame, settings.camera_side) if settings.camera_side else None
         self._take(*box_xywh)
+        crop = self._crop_exemplar(frame, self._centre, self._size_wh)
+        self._exemplar = self._network.look(crop)
+        self._exposure = Exposure(crop, settings.light_band) if settings.light_band else None
         self._learn_habit(frame)
 
     def correct(self, box_xywh: BoxXYWH) -> None:
@@ -63,15 +66,16 @@ class BoxHeadTracker:
         tells targets apart as well by it, in a quarter of the time.
         """
         x, y, w, h = box_xywh
-        crop = self._memory.crop(frame, (x + w / 2, y + h / 2), (w, h))
-        logits, _ = self._network.search(crop, self._memory.exemplar)
+        crop = self._crop_exemplar(frame, (x + w / 2, y + h / 2), (w, h))
+        if self._exposure:
+            self._exposure.adjust(crop)
+        logits, _ = self._network.search(crop, self._exemplar)
         margin = len(logits) // 4
         middle = slice(margin, len(logits) - margin)
         return self._settings.score(float(logits[middle, middle].max()))
 
     def update(self, frame: NDArray[np.uint8]) -> TrackResult:
         """Find the target in the next frame; see ``Tracker.update``."""
-        self._expect(frame)
         if self._lost:
             self._look_around(frame)
         else:
@@ -85,9 +89,16 @@ class BoxHeadTracker:
         self._size_wh: Point = (w, h)
         self._known: tuple[Point, Point] = self._centre, self._size_wh
         self._first_wh: Point = (w, h)
-        self._speed: Point = (0.0, 0.0)
         self._score = 1.0
         self._lost = False
+
+    def _crop_exemplar(
+        self, frame: NDArray[np.uint8], centre_xy: Point, size_wh: Point
+    ) -> NDArray[np.uint8]:
+        """Cut a box with its margin; valid until the next call."""
+        side = context_side(size_wh, self._settings.context)
+        crop_square(frame, centre_xy, side, self._fill, self._small_crop)
+        return self._small_crop
 
     def _learn_habit(self, frame: NDArray[np.uint8]) -> None:
         """Compare what the network makes of the first frame with the box that it is given."""
@@ -102,16 +113,6 @@ class BoxHeadTracker:
             self._chooser.learn(choice, self._centre, self._size_wh)
         vars(self._timings).update(vars(spent))  # of frames that are followed alone
 
-    def _expect(self, frame: NDArray[np.uint8]) -> None:
-        """Move the target as it is expected to have moved."""
-        started = perf_counter()
-        shift = self._camera.shift(frame) if self._camera else (0.0, 0.0)
-        if self._lost:
-            self._places.shift(shift)
-            self._known = self._moved(self._known[0], shift), self._known[1]
-        self._centre = self._moved(self._moved(self._centre, shift), self._speed)
-        self._timings.post += perf_counter() - started
-
     def _follow(self, frame: NDArray[np.uint8]) -> None:
         """Update from the surroundings."""
         choice = self._look(frame, self._centre, 1.0, windowed=True)
@@ -119,23 +120,18 @@ class BoxHeadTracker:
         if choice.score < self._settings.lost_threshold:
             self._lose()
             return
-        self._move_to(choice, self._settings.filter_alpha, self._settings.filter_beta)
-        started = perf_counter()
-        self._memory.watch(frame, self._centre, self._size_wh, choice.score)
-        self._timings.network += perf_counter() - started
+        self._move_to(choice)
 
     def _lose(self) -> None:
         self._lost = True
-        self._looks = self._sightings = 0
-        self._speed = (0.0, 0.0)
-        self._known = self._centre, self._size_wh
+        self._looks = 0
         spacing = SPACING * self._settings.lost_growth * self._search_side
         self._places = Places(self._centre, spacing, self._size_hw)
 
     def _look_around(self, frame: NDArray[np.uint8]) -> None:
-        """Seek a lost target at its last place and elsewhere in turn, or where it was just seen."""
+        """Seek a lost target at its last place and elsewhere in turn."""
         for _ in range(self._settings.lost_looks):
-            is_here = self._sightings > 0 or self._looks % 2 == 0
+            is_here = self._looks % 2 == 0
             if is_here:
                 centre = self._centre
                 growth = min(_GROWTH_STEP ** (self._looks // 2), self._settings.lost_growth)
@@ -149,24 +145,13 @@ class BoxHeadTracker:
 
     def _judge(self, choice: Choice, is_here: bool) -> None:
         """Decide what a look for a lost target means."""
-        if choice.score >= self._settings.found_threshold:
-            self._sightings += 1
-            self._lost = self._sightings < self._settings.found_looks
-        elif self._sightings:  # it was something else
-            self._sightings = 0
-            self._centre, self._size_wh = self._known
-            return
-        elif is_here:
-            self._score = choice.score
-            if choice.score < self._settings.lost_threshold:
-                return
-            # Half certain: follow, so that it does not walk out of reach, but stay lost.
-        else:
+        self._lost = choice.score < self._settings.found_threshold
+        if self._lost and not is_here:
             return
         self._score = choice.score
-        self._move_to(choice)
-        if not self._sightings:
-            self._known = self._centre, self._size_wh
+        # Half certain of the last place: follow, so that it does not walk out of reach.
+        if choice.score >= self._settings.lost_threshold:
+            self._move_to(choice)
 
     @property
     def _search_side(self) -> float:
@@ -182,8 +167,10 @@ class BoxHeadTracker:
         started = perf_counter()
         size = self._settings.search_size
         window = crop_square(frame, centre_xy, growth * self._search_side, self._fill, self._crop)
+        if self._exposure:
+            self._exposure.adjust(self._crop)
         cropped = perf_counter()
-        logits, raw = self._network.search(self._crop, self._memory.exemplar)
+        logits, raw = self._network.search(self._crop, self._exemplar)
         found = perf_counter()
         scale = window.side / size
         if self._chooser is None:
@@ -203,11 +190,9 @@ class BoxHeadTracker:
         self._timings.post += perf_counter() - found
         return choice
 
-    def _move_to(self, choice: Choice, alpha: float = 1.0, beta: float = 0.0) -> None:
-        """Take over a box: its place by an alpha-beta filter, its size as far as it is sure."""
-        away = [new - old for new, old in zip(choice.centre_xy, self._centre, strict=True)]
-        self._speed = (self._speed[0] + beta * away[0], self._speed[1] + beta * away[1])
-        self._centre = self._moved(self._centre, (alpha * away[0], alpha * away[1]))
+    def _move_to(self, choice: Choice) -> None:
+        """Take over a box: its place, and its size as far as it is sure."""
+        self._centre = self._inside(choice.centre_xy)
         lr = self._settings.size_lr * choice.weight
         w, h = (
             min(max((1 - lr) * old + lr * new, _SIZE_LIMITS[0] * first), _SIZE_LIMITS[1] * first)
@@ -215,8 +200,7 @@ class BoxHeadTracker:
         )
         self._size_wh = (w, h)
 
-    def _moved(self, place: Point, way: Point) -> Point:
-        """Return a place a way further, or the nearest to it within the frame."""
-        x, y = place[0] + way[0], place[1] + way[1]
+    def _inside(self, place: Point) -> Point:
+        """Return the nearest place within the frame."""
         height, width = self._size_hw
-        return min(max(x, 0.0), float(width)), min(max(y, 0.0), float(height))
+        return min(max(place[0], 0.0), float(width)), min(max(place[1], 0.0), float(height))

@@ -32,7 +32,3 @@ class Places:
         taken = [self._places[(self._next + step) % len(self._places)] for step in range(count)]
         self._next += count
         return taken
-
-    def shift(self, way_xy: tuple[float, float]) -> None:
-        """Move all places, because the camera has turned."""
-        self._places = [(x + way_xy[0], y + way_xy[1]) for x, y in self._places]

@@ -10,7 +10,7 @@ import pytest
 from binvision.detectors.detections import Detections
 from binvision.errors import FrameError, UsageError
 from binvision.trackers import MultiTracker, Target
-from tests.support.colour_network import ColourNetwork
+from tests.support.colour_network import ColourNetwork, coloured_boxes
 from tests.support.fake_detector import FakeDetector
 from tests.support.footage import moving_patches, texture
 from tests.support.identities import Counts, count_identities
@@ -93,6 +93,24 @@ def test_an_identity_is_never_given_twice() -> None:
     assert [set(boxes) for boxes in results[1:6]] == [{1}] * 5
     assert results[7:13] == [{}] * 6
     assert [set(boxes) for boxes in results[14:]] == [{2}] * 4
+
+
+def test_a_network_that_predicts_the_box_keeps_identities_too() -> None:
+    """Seen, out of sight behind nothing, and back elsewhere: the detector shows where."""
+    way = [[60 + 4 * i, 60 + 2 * i, 40, 30] for i in range(20)]
+    boxes = np.array(way + [[0, 0, 0, 0]] * 8 + [[150, 120, 40, 30]] * 20)
+    frames = coloured_boxes(boxes)
+    truth = [{1: box.tolist()} if box[2] else {} for box in boxes]
+    detector = FakeDetector(frames, truth)
+    tracker = MultiTracker(detector, ColourNetwork(), detect_every=6)
+    results = follow(tracker, frames)
+    assert {target.identity for targets in results for target in targets} == {1}
+    assert all(target.lost for target in results[25])
+    for index in (5, 15, -1):
+        (target,) = results[index]
+        assert not target.lost
+        assert target.box_xywh == pytest.approx(boxes[index], abs=2)
+    assert len(detector.calls) < len(frames) / 2
 
 
 # One target

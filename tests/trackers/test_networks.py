@@ -85,10 +85,7 @@ def test_memory_is_flat(packed: Path, threshold: float) -> None:
         network.settings,
         lost_threshold=threshold,
         found_threshold=threshold,
-        memory_weight=0.3,
-        memory_threshold=0.0,
-        filter_beta=0.1,
-        camera_side=64,
+        light_band=0.01,
     )
     tracker = Tracker(network)
     tracker.init(frames[0], truth[0])
