@@ -42,7 +42,8 @@ from binvision.errors import BinvisionError
 from binvision.media.boxes import BoxXYWH, overlaps
 from binvision.media.drawing import Mark, annotate
 from binvision.media.video_sink import VideoSink
-from binvision.trackers import Embedder, MultiTracker, PackedEmbedder, Target, Tracker
+from binvision.trackers import MultiTracker, Target, Tracker
+from binvision.trackers.networks import TrackingNetwork, open_network
 
 LEAST_OVERLAP = 0.5
 
@@ -79,16 +80,16 @@ def main(arguments: list[str] | None = None) -> None:
     results: dict[str, list[Outcome]] = {}
     try:
         detector = load_detector(options.detector, options.score)
-        embedder = PackedEmbedder(options.model)
-        embedder.prepare()
+        network = open_network(options.model)
+        network.prepare()
         for number, clip in enumerate(make_clips(options.data, options.clips, options.seed)):
             detector(clip.frames[0])  # plans for this size
             for every in options.detect_every:
-                run, *figures = follow(clip, detector, embedder, every)
+                run, *figures = follow(clip, detector, network, every)
                 results.setdefault(f"every {every}", []).append(outcome(clip, run, *figures))
                 if options.out and not number and every == options.detect_every[0]:
                     write_videos(options.out, clip, run)
-            results.setdefault("alone", []).append(outcome(clip, *follow_alone(clip, embedder)))
+            results.setdefault("alone", []).append(outcome(clip, *follow_alone(clip, network)))
             print(f"{number + 1} of {options.clips}: {clip.name}", file=sys.stderr)
     except BinvisionError as error:
         sys.exit(f"error: {error}")
@@ -106,19 +107,19 @@ def load_detector(model: str, score: float | None) -> Detector:
 
 
 def follow(
-    clip: Clip, detector: Detector, embedder: Embedder, detect_every: int
+    clip: Clip, detector: Detector, network: TrackingNetwork, detect_every: int
 ) -> tuple[Run, float, float]:
     """Targets in each frame, the part of the frames in which the detector ran, and the rate."""
-    tracker = MultiTracker(detector, embedder, detect_every=detect_every)
+    tracker = MultiTracker(detector, network, detect_every=detect_every)
     started = process_time()
     run = [tracker.update(frame) for frame in clip.frames]
     seconds = process_time() - started
     return run, tracker.timings.detections / len(run), len(run) / seconds
 
 
-def follow_alone(clip: Clip, embedder: Embedder) -> tuple[Run, float, float]:
+def follow_alone(clip: Clip, network: TrackingNetwork) -> tuple[Run, float, float]:
     """The same without a detector, from the true box on."""
-    tracker = Tracker(embedder)
+    tracker = Tracker(network)
     first, box = clip.first_whole
     tracker.init(clip.frames[first], box)
     run: Run = [()] * first + [(Target(1, "", box, 1.0, False),)]
@@ -230,7 +231,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--data", type=Path, required=True, help="COCO JSON of the test pictures")
     parser.add_argument("--detector", default="bin-drone", help="shipped, packed file or .pth")
-    parser.add_argument("--model", default="rb-siamfc", help="the tracker's, likewise")
+    parser.add_argument("--model", default="bin-track", help="the tracker's, likewise")
     parser.add_argument("--score", type=float, help="least score of a detection")
     parser.add_argument(
         "--detect-every", type=int, nargs="+", default=[1, 10], help="frames, to compare"

@@ -2,7 +2,7 @@
 
     import binvision
 
-    tracker = binvision.Tracker("rb-siamfc")
+    tracker = binvision.Tracker("bin-track")
     tracker.init(frame, (x, y, width, height))
     result = tracker.update(next_frame)
 

@@ -130,7 +130,7 @@ class MultiTracker:
     def __init__(
         self,
         detector: ObjectDetector,
-        model: str | Path | TrackingNetwork = "rb-siamfc",
+        model: str | Path | TrackingNetwork = "bin-track",
         *,
         targets: Literal["all", "best"] = "all",
         detect_every: int = 10,

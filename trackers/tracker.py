@@ -1,6 +1,6 @@
 """The tracker that a user drives, whatever its model.
 
-tracker = Tracker("rb-siamfc")
+tracker = Tracker("bin-track")
 tracker.init(frame, (x, y, width, height))
 result = tracker.update(next_frame)
 """
@@ -33,7 +33,7 @@ class Tracker:
 
     def __init__(
         self,
-        model: str | Path | TrackingNetwork = "rb-siamfc",
+        model: str | Path | TrackingNetwork = "bin-track",
         *,
         threads: int = 1,
         timings: Timings | None = None,

@@ -20,7 +20,7 @@ def track(
     out_dir: Annotated[
         Path, typer.Option(help="Folder for the clip, its truth and the results.")
     ] = Path("binvision-demo"),
-    model: Annotated[str, typer.Option(help="Shipped model or packed file.")] = "rb-siamfc",
+    model: Annotated[str, typer.Option(help="Shipped model or packed file.")] = "bin-track",
     seed: Annotated[int, typer.Option(help="Another seed makes another clip.")] = 7,
     threads: Annotated[int, typer.Option(min=1, help="Threads of network and crops.")] = 1,
     json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,

@@ -97,7 +97,7 @@ def track(
     ] = None,
     model: Annotated[
         str, typer.Option(help="Model of the tracker: a shipped one or a packed file.")
-    ] = "rb-siamfc",
+    ] = "bin-track",
     out: Annotated[
         Path | None, typer.Option(help="Annotated video to write: .mp4, .mkv or .avi.")
     ] = None,

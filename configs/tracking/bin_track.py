@@ -16,20 +16,21 @@ custom_imports = dict(
 )
 exemplars = 2
 searches = 4
-batch_objects = 8
-objects = 24_000
+batch_objects = 32
+objects = 96_000
 iterations = objects // batch_objects
 
 network = dict(method="bireal")
-model = dict(type="BoxTraining", network=network, start="rb-siamfc", frozen=True, compile=True)
+model = dict(type="BoxTraining", network=network, start="rb-siamfc", frozen=False, compile=True)
 train_dataloader = dict(
     batch_size=batch_objects,
     dataset=dict(
         objects=objects,
         exemplars=exemplars,
         searches=searches,
-        search_size=191,
-        search_shift=52,
+        search_size=255,
+        search_shift=80,
+        sequence_share=0.2,
         boxed=True,
     ),
 )
