@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -22,12 +22,9 @@ from binvision.trackers.box_model import (
 )
 from binvision.trackers.box_network import EXEMPLARS, OUTPUTS
 from binvision.trackers.box_settings import TASK, BoxSettings
-from binvision.trackers.pairs import ObjectGroups
+from binvision.trackers.exporting import view_groups
 
 __all__ = ["pack_box_checkpoint"]
-
-# Groups of views that ranges are measured on; more find no greater values that matter.
-_GROUPS = 24
 
 
 def pack_box_checkpoint(
@@ -55,12 +52,8 @@ def pack_box_checkpoint(
     settings = BoxSettings.from_mapping(network.settings(), where=name)
     packable: nn.Module = network
     if photos:
-        packable = round_to_eight_bits(network, _views(network, photos, settings.search_size))
-        record["eight_bit"] = {
-            "photos": [path.name for path in photos],
-            "groups": _GROUPS,
-            "seed": 0,
-        }
+        groups = view_groups(photos, record, search_size=settings.search_size, boxed=True)
+        packable = round_to_eight_bits(network, (_inputs(network, group) for group in groups))
     channels = network.config.channels
     sides = {"fine": FINE_CROP, "coarse": COARSE_CROP}
     packed = export_model(
@@ -78,24 +71,13 @@ def pack_box_checkpoint(
     return packed, packable
 
 
-def _views(
-    network: BoxTracker, photos: Sequence[Path], search_size: int
-) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """All inputs of the network: search regions, and what it keeps of one exemplar of theirs."""
-    groups = ObjectGroups(
-        photos=[str(path) for path in photos],
-        objects=_GROUPS,
-        search_size=search_size,
-        boxed=True,
-        seed=0,
+def _inputs(network: BoxTracker, group: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+    """All that the network takes: search regions, and what it keeps of one exemplar of theirs."""
+    with torch.inference_mode():
+        fine, coarse = network.features(group["exemplars"][:1].float())
+    count = len(group["searches"])
+    return (
+        group["searches"],
+        middle(fine, FINE_CROP).expand(count, -1, -1, -1),
+        middle(coarse, COARSE_CROP).expand(count, -1, -1, -1),
     )
-    for index in range(_GROUPS):
-        group = groups[index]
-        with torch.inference_mode():
-            fine, coarse = network.features(group["exemplars"][:1].float())
-        count = len(group["searches"])
-        yield (
-            group["searches"],
-            middle(fine, FINE_CROP).expand(count, -1, -1, -1),
-            middle(coarse, COARSE_CROP).expand(count, -1, -1, -1),
-        )

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
-from binvision.errors import ModelFileError
-from binvision.runtime.faults import show
-from binvision.runtime.settings import check_names, check_ranges, is_number, is_whole
+from binvision.runtime.settings import is_whole
 from binvision.trackers.results import sigmoid
-from binvision.trackers.settings import MAX_SIDE
+from binvision.trackers.settings import MAX_SIDE, TrackerSettings
 
 __all__ = ["TASK", "BoxSettings"]
 
@@ -20,7 +16,7 @@ _MAX_LOOKS = 99
 
 
 @dataclass(frozen=True)
-class BoxSettings:
+class BoxSettings(TrackerSettings):
     """Settings of a Siamese tracker with a box head, under the field's names.
 
     The first six belong to the trained network; the others steer the tracker.
@@ -74,31 +70,10 @@ class BoxSettings:
         """Confidence in 0..1 that a logit of the network means."""
         return sigmoid(self.score_scale * logit + self.score_bias)
 
-    @classmethod
-    def from_mapping(cls, values: Mapping[str, Any], where: str) -> BoxSettings:
-        """Build from the ``settings`` of a packed model.
-
-        Args:
-            values: Names and numbers; what is absent has the default.
-            where: What messages call the model.
-
-        Raises:
-            ModelFileError: A name is unknown, or a value is out of its range.
-        """
-        check_names(cls, values, "tracking", where)
-        for name, value in values.items():
-            if not is_number(value):
-                raise ModelFileError(
-                    f"{where}: tracking setting {name} = {show(value)} is not a number that fits "
-                    f"float32"
-                )
-        settings = cls(**values)
-        check_ranges(settings._conditions(), asdict(settings), "tracking", where)
-        return settings
-
     def _conditions(self) -> dict[str, bool]:
         wholes = ("stride", "fine_crop", "coarse_crop", "exemplar_size", "search_size")
-        conditions = {name: is_whole(getattr(self, name), MAX_SIDE) for name in wholes}
+        conditions = super()._conditions()
+        conditions |= {name: is_whole(getattr(self, name), MAX_SIDE) for name in wholes}
         conditions["lost_looks"] = is_whole(self.lost_looks, _MAX_LOOKS)
         for name in ("window_influence", "size_lr"):
             conditions[name] = 0 <= getattr(self, name) <= 1
@@ -107,8 +82,5 @@ class BoxSettings:
         conditions["score_scale"] = self.score_scale > 0
         conditions["lost_growth"] = 1 <= self.lost_growth <= 4
         conditions["origin"] = 0 <= self.origin <= self.search_size
-        conditions["context"] = 0 <= self.context <= 10
         conditions["penalty_k"] = 0 <= self.penalty_k <= 10
-        conditions["lost_threshold"] = 0 <= self.lost_threshold <= self.found_threshold
-        conditions["found_threshold"] = self.found_threshold <= 1
         return conditions

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from binvision import __version__
 from binvision.export import export_model, round_to_eight_bits
@@ -17,7 +17,7 @@ from binvision.trackers.model import load_checkpoint
 from binvision.trackers.pairs import ObjectGroups
 from binvision.trackers.settings import SiamFCSettings
 
-__all__ = ["pack_checkpoint"]
+__all__ = ["pack_checkpoint", "view_groups"]
 
 # Groups of views that ranges are measured on; more find no greater values that matter.
 _GROUPS = 24
@@ -47,16 +47,9 @@ def pack_checkpoint(
     record = {"checkpoint": checkpoint.name, **record}
     backbone = network.backbone
     if photos:
-        groups = ObjectGroups(photos=[str(path) for path in photos], objects=_GROUPS, seed=0)
-        batches = (
-            groups[index][role] for index in range(_GROUPS) for role in ("exemplars", "searches")
-        )
+        groups = view_groups(photos, record)
+        batches = (group[role] for group in groups for role in ("exemplars", "searches"))
         backbone = round_to_eight_bits(backbone, batches)
-        record["eight_bit"] = {
-            "photos": [path.name for path in photos],
-            "groups": _GROUPS,
-            "seed": 0,
-        }
     # All settings, not only those that differ: a later change of a default must not change how
     # a model that was measured with the old one behaves.
     settings = SiamFCSettings.from_mapping(network.settings(), where=name)
@@ -69,3 +62,16 @@ def pack_checkpoint(
         accuracy=accuracy,
     )
     return packed, backbone
+
+
+def view_groups(
+    photos: Sequence[Path], record: dict[str, Any], **options: Any
+) -> Iterator[dict[str, Tensor]]:
+    """Render the views that ranges of 8-bit layers are measured on, as the record then says.
+
+    ``options`` are further arguments of :class:`ObjectGroups`.
+    """
+    record["eight_bit"] = {"photos": [path.name for path in photos], "groups": _GROUPS, "seed": 0}
+    names = [str(path) for path in photos]
+    groups = ObjectGroups(photos=names, objects=_GROUPS, seed=0, **options)
+    return (groups[index] for index in range(_GROUPS))

@@ -1,24 +1,64 @@
-"""The numbers that SiamFC's inference loop needs, as a packed model carries them."""
+"""The numbers that inference loops need, as a packed model carries them; those of SiamFC."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from binvision.errors import ModelFileError
 from binvision.runtime.faults import show
 from binvision.runtime.settings import check_names, check_ranges, is_number, is_whole
 
-__all__ = ["MAX_SIDE", "SiamFCSettings"]
+__all__ = ["MAX_SIDE", "SiamFCSettings", "TrackerSettings"]
 
 # Far beyond any tracker:
 MAX_SIDE = 4096  # of crops in pixels, and of up-sampled responses
 _MAX_PIXELS = 4 * MAX_SIDE**2  # of the crops of a frame
 
+_Settings = TypeVar("_Settings", bound="TrackerSettings")
+
+
+class TrackerSettings:
+    """What the settings of all trackers have in common: how they are read, and some of them."""
+
+    context: float
+    lost_threshold: float
+    found_threshold: float
+
+    @classmethod
+    def from_mapping(cls: type[_Settings], values: Mapping[str, Any], where: str) -> _Settings:
+        """Build from the ``settings`` of a packed model.
+
+        Args:
+            values: Names and numbers; what is absent has the default.
+            where: What messages call the model.
+
+        Raises:
+            ModelFileError: A name is unknown, a needed one absent, or a value out of its range.
+        """
+        check_names(cls, values, "tracking", where)
+        for name, value in values.items():
+            if not is_number(value):
+                raise ModelFileError(
+                    f"{where}: tracking setting {name} = {show(value)} is not a number that fits "
+                    f"float32"
+                )
+        settings = cls(**values)
+        check_ranges(settings._conditions(), vars(settings), "tracking", where)
+        return settings
+
+    def _conditions(self) -> dict[str, bool]:
+        """Whether each setting is in its range, by name."""
+        return {
+            "context": 0 <= self.context <= 10,
+            "lost_threshold": 0 <= self.lost_threshold <= self.found_threshold,
+            "found_threshold": self.found_threshold <= 1,
+        }
+
 
 @dataclass(frozen=True)
-class SiamFCSettings:
+class SiamFCSettings(TrackerSettings):
     """Settings of SiamFC (Bertinetto et al., 2016), under the field's names.
 
     The first four belong to the trained network; the others steer the tracker. Those of
@@ -59,28 +99,6 @@ class SiamFCSettings:
     lost_threshold: float = 0.2
     found_threshold: float = 0.5
 
-    @classmethod
-    def from_mapping(cls, values: Mapping[str, Any], where: str) -> SiamFCSettings:
-        """Build from the ``settings`` of a packed model.
-
-        Args:
-            values: Names and numbers; what is absent has the default.
-            where: What messages call the model.
-
-        Raises:
-            ModelFileError: A name is unknown, a needed one absent, or a value out of its range.
-        """
-        check_names(cls, values, "tracking", where)
-        for name, value in values.items():
-            if not is_number(value):
-                raise ModelFileError(
-                    f"{where}: tracking setting {name} = {show(value)} is not a number that fits "
-                    f"float32"
-                )
-        settings = cls(**values)
-        check_ranges(settings._conditions(), asdict(settings), "tracking", where)
-        return settings
-
     @property
     def scales(self) -> tuple[float, ...]:
         """Scales of the search crops, smallest first; the middle one is 1."""
@@ -89,16 +107,14 @@ class SiamFCSettings:
 
     def _conditions(self) -> dict[str, bool]:
         wholes = ("exemplar_crop", "stride", "exemplar_size", "search_size", "response_up")
-        conditions = {name: is_whole(getattr(self, name), MAX_SIDE) for name in wholes}
+        conditions = super()._conditions()
+        conditions |= {name: is_whole(getattr(self, name), MAX_SIDE) for name in wholes}
         for name in ("scale_penalty", "scale_lr", "window_influence"):
             conditions[name] = 0 <= getattr(self, name) <= 1
         conditions["response_scale"] = self.response_scale > 0
-        conditions["context"] = 0 <= self.context <= 10
         conditions["scale_step"] = 1 < self.scale_step <= 2
         conditions["scale_count"] = is_whole(self.scale_count, 99) and self.scale_count % 2 == 1
         if conditions["scale_count"] and conditions["search_size"]:
             pixels = self.scale_count * self.search_size**2
             conditions["scale_count"] = pixels <= _MAX_PIXELS
-        conditions["lost_threshold"] = 0 <= self.lost_threshold <= self.found_threshold
-        conditions["found_threshold"] = self.found_threshold <= 1
         return conditions
