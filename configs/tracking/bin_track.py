@@ -1,4 +1,4 @@
-"""bin-track: a 1-bit Siamese network that predicts the box, on top of rb-siamfc's features."""
+"""bin-track: a 1-bit Siamese network that predicts the box; starts from rb-siamfc's features."""
 
 _base_ = "../_base_/tracking.py"
 
