@@ -87,7 +87,6 @@ class BoxHeadTracker:
         """Put the target into a box, where it rests."""
         self._centre: Point = (x + w / 2, y + h / 2)
         self._size_wh: Point = (w, h)
-        self._known: tuple[Point, Point] = self._centre, self._size_wh
         self._first_wh: Point = (w, h)
         self._score = 1.0
         self._lost = False

@@ -21,7 +21,7 @@ class Exposure:
     band.
 
     Args:
-        exemplar: (S, S, 3) uint8, S of 96 at least.
+        exemplar: (S, S, 3) uint8.
         band: Logarithm of a ratio of brightness that is left as it is, above 0.
     """
 
@@ -41,6 +41,6 @@ class Exposure:
 
 def _brightness(crop: NDArray[np.uint8]) -> float:
     """Logarithm of the mean level of the middle."""
-    first = (crop.shape[0] - _SIDE) // 2
+    first = max((crop.shape[0] - _SIDE) // 2, 0)
     part = slice(first, first + _SIDE, _STEP)
     return float(np.log(crop[part, part].mean() + _DARKEST))

@@ -41,6 +41,12 @@ def test_what_lies_around_the_target_does_not_count() -> None:
     np.testing.assert_array_equal(crop, before)
 
 
+def test_small_exemplars_count_whole() -> None:
+    crop = picture(143, 30, seed=1)
+    Exposure(picture(63, 80), band=0.3).adjust(crop)
+    assert crop.mean() == pytest.approx(30 * 82 / 32 * np.exp(-0.3), rel=0.03)
+
+
 def test_black_and_white_pictures_are_no_fault() -> None:
     crop = np.zeros((255, 255, 3), np.uint8)
     Exposure(np.full((127, 127, 3), 255, np.uint8), band=0.3).adjust(crop)
