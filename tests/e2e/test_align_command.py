@@ -30,8 +30,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def frames() -> list[NDArray[np.uint8]]:
-    """A face that moves to the right, slowly: a busy machine leaves out many frames of a camera,
-    and the model of this test cannot find a face that is half out of its crop."""
+    """A face that moves to the right, slowly: a busy machine leaves out many frames of a camera."""
     return [gallery([(32 + number // 3, 64)]) for number in range(3 * STEPS)]
 
 
