@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -77,6 +77,15 @@ def export(
             help="For the same: pose, COCO keypoint annotations; classification, the archive."
         ),
     ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Tracker: a setting of its loop that the file is to carry, such as a threshold. "
+            "Repeatable.",
+        ),
+    ] = None,
 ) -> None:
     """Write a trained network as a packed model, 1-bit where the network is.
 
@@ -90,6 +99,8 @@ def export(
     measured = _read_accuracy(accuracy) if accuracy else {}
     pictures = Pictures(tuple(photos or ()), images, tuple(faces or ()), data)
     packed, network, examples = pack(checkpoint, name or out.stem, measured, pictures)
+    if set_:
+        packed = _with_settings(packed, set_)
     size_hw = working_size_hw(packed)
     difference = verify(network, packed, size_hw, examples) if size_hw else 0.0
     saved = runtime.save(out, packed)
@@ -141,6 +152,22 @@ def pack(
     pack_tracker = box_exporting.pack_box_checkpoint if task == BOXES else trackers.pack_checkpoint
     packed, network = pack_tracker(checkpoint, name=name, accuracy=accuracy, photos=pictures.photos)
     return packed, network, []
+
+
+def _with_settings(packed: PackedModel, assignments: list[str]) -> PackedModel:
+    from binvision.trackers.box_settings import TASK, BoxSettings
+    from binvision.trackers.embedder import TASK as EMBEDDER
+    from binvision.trackers.evaluation.entrants import parse_settings, replace_settings
+    from binvision.trackers.settings import SiamFCSettings
+
+    if packed.task not in (TASK, EMBEDDER):
+        raise UsageError(f"--set is for trackers, and {packed.name} is for {packed.task}")
+    kind: type[SiamFCSettings | BoxSettings] = (
+        BoxSettings if packed.task == TASK else SiamFCSettings
+    )
+    settings = kind.from_mapping(packed.settings, packed.name)
+    changed = replace_settings(settings, parse_settings(assignments))
+    return replace(packed, settings=asdict(changed))
 
 
 def _read_accuracy(path: Path) -> dict[str, Any]:

@@ -287,6 +287,30 @@ def test_exported_tracker_with_boxes(run: Run, tmp_path: Path) -> None:
     assert code == 0 and "correlate_pixels" in out
 
 
+@pytest.mark.parametrize("kind", ["boxes", "responses"])
+def test_exported_tracker_carries_the_settings_given(run: Run, tmp_path: Path, kind: str) -> None:
+    write = write_box_checkpoint if kind == "boxes" else write_checkpoint
+    write(tmp_path / "last.pth")
+    out_path = tmp_path / "my.safetensors"
+    arguments = ("export", tmp_path / "last.pth", "-o", out_path)
+    assert run(*arguments)[0] == 0
+    usual = runtime.load(out_path).settings
+    given = ("--set", "lost_threshold=0.125", "--set", "found_threshold=0.75")
+    code, _, err = run(*arguments, *given)
+    assert code == 0, err
+    changed = {"lost_threshold": 0.125, "found_threshold": 0.75}
+    assert runtime.load(out_path).settings == usual | changed
+    wrong = "size_lr=3" if kind == "boxes" else "scale_lr=3"
+    fails(run(*arguments, "--set", wrong), 2, f"{wrong[:-2]} = 3 out of range")
+    fails(run(*arguments, "--set", "colour=3"), 2, "expected KEY=VALUE")
+
+
+def test_settings_are_for_trackers(run: Run, tmp_path: Path) -> None:
+    write_detector_checkpoint(tmp_path / "last.pth")
+    arguments = ("export", tmp_path / "last.pth", "-o", tmp_path / "m", "--set", "context=0.5")
+    fails(run(*arguments), 2, "--set is for trackers")
+
+
 def test_each_task_has_pictures_of_its_own(run: Run, tmp_path: Path) -> None:
     write_detector_checkpoint(tmp_path / "detector.pth")
     write_checkpoint(tmp_path / "tracker.pth")

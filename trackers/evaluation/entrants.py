@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from binvision.trackers.networks import TrackingNetwork
     from binvision.trackers.tracker import Tracker
 
-__all__ = ["Entrant", "enter", "parse_settings"]
+__all__ = ["Entrant", "enter", "parse_settings", "replace_settings"]
 
 
 @dataclass(frozen=True)
@@ -133,6 +133,18 @@ def parse_settings(assignments: Iterable[str]) -> dict[str, float]:
     return settings
 
 
+def replace_settings(settings: SiamFCSettings | BoxSettings, changes: dict[str, float]) -> Any:
+    """Settings with some of them replaced.
+
+    Raises:
+        UsageError: A key that this kind does not have, or a value out of its range.
+    """
+    try:
+        return type(settings).from_mapping(dataclasses.asdict(settings) | changes, "--set")
+    except ModelFileError as error:  # the file is right: the replacement is not
+        raise UsageError(str(error)) from error
+
+
 class _ModelTracker:
     """Our tracker, reduced to its boxes."""
 
@@ -171,7 +183,7 @@ def _load_packed(source: str, changes: dict[str, float]) -> TrackingNetwork:
     from binvision.trackers.networks import open_network
 
     network = open_network(source)
-    network.settings = _replaced(network.settings, changes)
+    network.settings = replace_settings(network.settings, changes)
     network.prepare()  # for the replaced sizes; compiling must not count as tracking
     return network
 
@@ -183,15 +195,8 @@ def _load_checkpoint(source: str, changes: dict[str, float]) -> TrackingNetwork:
 
     kind = TorchBoxNetwork if task_of(Path(source)) == TASK else TorchEmbedder
     network: TrackingNetwork = kind.from_checkpoint(source)
-    network.settings = _replaced(network.settings, changes)
+    network.settings = replace_settings(network.settings, changes)
     return network
-
-
-def _replaced(settings: SiamFCSettings | BoxSettings, changes: dict[str, float]) -> Any:
-    try:
-        return type(settings).from_mapping(dataclasses.asdict(settings) | changes, "--set")
-    except ModelFileError as error:  # the file is right: the replacement is not
-        raise UsageError(str(error)) from error
 
 
 def _number(value: str, assignment: str) -> float:
