@@ -1,7 +1,7 @@
 """Whether memory and speed of a tracker stay what they are, over half an hour and longer.
 
-    python -m benchmarks.endurance --model rb-siamfc
-    python -m benchmarks.endurance --model rb-siamfc --sequence open/otb_Man --minutes 60
+    python -m benchmarks.endurance --model bin-track
+    python -m benchmarks.endurance --model bin-track --sequence open/otb_Man --minutes 60
 
 A sequence is played forward and back, so that the target is always there, and every picture is
 decoded anew, as in a camera's stream. Without --sequence it is the demo clip in 1280x720. One
@@ -253,7 +253,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--model", default="rb-siamfc", help="shipped model, packed file or .pth")
+    parser.add_argument("--model", default="bin-track", help="shipped model, packed file or .pth")
     parser.add_argument("--sequence", help="a folder of pictures with groundtruth.txt")
     parser.add_argument("--minutes", type=int, default=30, help="how long (default 30)")
     parser.add_argument("--csv", type=Path, help="write the minutes, as in benchmarks/results/")

@@ -139,7 +139,7 @@ def command(benchmark: str) -> Callable[..., None]:
     }
     run.__doc__ = (
         f"Measure trackers on {BENCHMARKS[benchmark]}: AO, SR, AUC, precision, speed.\n\n"
-        f"Example: binvision eval {benchmark} --root DIR --model rb-siamfc --out results"
+        f"Example: binvision eval {benchmark} --root DIR --model bin-track --out results"
     )
     return run
 
