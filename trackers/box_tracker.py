@@ -1,9 +1,11 @@
 """A tracker whose network predicts the box, frame by frame.
 
 One pass of the network a frame sees the target's surroundings, and proposes a box in every cell.
-While the score is below ``lost_threshold`` the target is *lost*: looks at the last place then take
-turns with looks at ever further places of the frame, nearest first. It counts as found when a
-score reaches ``found_threshold``.
+Where the score is below ``found_threshold``, what is followed may be something else that stands
+where the target was hidden: the place where the target was last sure is looked at too. While the
+score is below ``lost_threshold`` the target is *lost*, and its box stays: looks at that place take
+turns with looks at ever further ones of the frame, nearest first, until a score reaches
+``found_threshold``.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ __all__ = ["BoxHeadTracker"]
 
 _SIZE_LIMITS = (0.1, 10.0)  # how far a side may shrink and grow, against its first length
 _HABIT_REACH = 0.5  # how far the network's box may lie beside the given one, in its sides
+_AWAY = 1.0  # from where it was last sure, in the target's sides; a nearer look sees the same
 _GROWTH_STEP = 1.1  # of the search region, from one look at the last place to the next
 
 Point = tuple[float, float]
@@ -88,6 +91,7 @@ class BoxHeadTracker:
         self._centre: Point = (x + w / 2, y + h / 2)
         self._size_wh: Point = (w, h)
         self._first_wh: Point = (w, h)
+        self._sure: Point = self._centre
         self._score = 1.0
         self._lost = False
 
@@ -115,11 +119,21 @@ class BoxHeadTracker:
     def _follow(self, frame: NDArray[np.uint8]) -> None:
         """Update from the surroundings."""
         choice = self._look(frame, self._centre, 1.0, windowed=True)
+        if choice.score < self._settings.found_threshold and self._is_away():
+            there = self._look(frame, self._sure, 1.0, windowed=True)
+            choice = there if there.score > choice.score else choice
+        if choice.score >= self._settings.found_threshold:
+            self._sure = choice.centre_xy
         self._score = choice.score
         if choice.score < self._settings.lost_threshold:
             self._lose()
-            return
-        self._move_to(choice)
+        else:
+            self._move_to(choice)
+
+    def _is_away(self) -> bool:
+        """Whether what is followed has left the place where the target was last sure."""
+        (x, y), (w, h) = np.subtract(self._sure, self._centre), self._size_wh
+        return float(np.hypot(x, y)) > _AWAY * float(np.sqrt(w * h))
 
     def _lose(self) -> None:
         self._lost = True
@@ -138,19 +152,13 @@ class BoxHeadTracker:
                 (centre,) = self._places.take(1)
                 growth = self._settings.lost_growth
             self._looks += 1
-            self._judge(self._look(frame, centre, growth, windowed=is_here), is_here)
+            choice = self._look(frame, centre, growth, windowed=is_here)
+            self._lost = choice.score < self._settings.found_threshold
+            if is_here or not self._lost:
+                self._score = choice.score
             if not self._lost:
+                self._move_to(choice)
                 return
-
-    def _judge(self, choice: Choice, is_here: bool) -> None:
-        """Decide what a look for a lost target means."""
-        self._lost = choice.score < self._settings.found_threshold
-        if self._lost and not is_here:
-            return
-        self._score = choice.score
-        # Half certain of the last place: follow, so that it does not walk out of reach.
-        if choice.score >= self._settings.lost_threshold:
-            self._move_to(choice)
 
     @property
     def _search_side(self) -> float:

@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from binvision.errors import BoxError, FrameError, ModelError, UsageError
 from binvision.media import overlaps
 from binvision.trackers import Tracker, TrackResult
+from binvision.trackers.box_network import Exemplar
 from tests.support.colour_network import ColourNetwork, coloured_boxes
 from tests.support.footage import texture
 
@@ -150,12 +152,42 @@ def test_more_looks_find_sooner() -> None:
     assert waits[1] < waits[0] / 2
 
 
-def test_between_the_thresholds_a_lost_target_is_followed_and_stays_lost() -> None:
+def test_a_lost_target_stays_in_place_until_it_is_sure() -> None:
     truth = np.array([[100, 80, 40, 40]] * 2 + gone((100, 80, 0, 0), 2) + [[110, 84, 40, 40]] * 4)
     frames = coloured_boxes(truth)
     results = follow(frames, truth[0], lost_threshold=0.1, found_threshold=0.999)
     assert all(result.lost for result in results[1:])
-    assert results[-1].box_xywh == pytest.approx(truth[-1], abs=2)
+    assert results[-1].box_xywh == pytest.approx(truth[0], abs=1)
+    assert results[-1].score > 0.1, "of what is seen, not of the box"
+
+
+class _ExactNetwork(ColourNetwork):
+    """Sure of the very colour of its target alone."""
+
+    def search(
+        self, crop: NDArray[np.uint8], exemplar: Exemplar
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        logits, raw = super().search(crop, exemplar)
+        return logits - np.abs(crop - exemplar.fine).sum(2).min() / 10, raw
+
+
+def test_a_doubtful_one_that_leads_away_is_left_when_the_target_comes_back() -> None:
+    """Another of almost the same colour swims out from where the target was hidden."""
+    steps = np.arange(14)
+    decoy = np.stack([60 + 16 * steps, 80 + 0 * steps, 40 + 0 * steps, 40 + 0 * steps], 1)
+    frames = [
+        *coloured_boxes(np.array([[60, 80, 40, 40]] * 3), (240, 400)),
+        *coloured_boxes(decoy, (240, 400), ((40, 86, 230),)),
+    ]
+    for frame in frames[-4:]:
+        frame[80:120, 60:100] = (40, 60, 230)
+    results = follow(frames, (60, 80, 40, 40), _ExactNetwork(found_threshold=0.75))
+    assert results[-5].box_xywh == pytest.approx(decoy[-5], abs=3), "it is followed at first"
+    assert 0.2 < results[-5].score < 0.75
+    assert not any(result.lost for result in results)
+    for result in results[-4:]:
+        assert result.box_xywh == pytest.approx((60, 80, 40, 40), abs=3)
+        assert result.score > 0.75
 
 
 @pytest.mark.parametrize("looks", [1, 2])
