@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from binvision.errors import UsageError
+
 __all__ = ["compare"]
 
 
@@ -22,6 +24,14 @@ def compare(
         Path | None,
         typer.Option(metavar="FILE", help="Draw all curves of the benchmark: .png or .svg."),
     ] = None,
+    against: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Show how far the others are ahead of this tracker, sequence by sequence, with "
+            "95 % intervals.",
+        ),
+    ] = None,
     json: Annotated[
         bool, typer.Option("--json", help="Print the joined reports as JSON, not as a table.")
     ] = False,
@@ -33,10 +43,12 @@ def compare(
     from binvision.landmarks.evaluation.report import is_report
 
     paths = [path / "report.json" if path.is_dir() else path for path in reports]
-    if is_report(paths[0]):
-        _compare_points(paths, markdown, plot, json)
-    else:
-        _compare_trackers(paths, markdown, plot, json)
+    if not is_report(paths[0]):
+        _compare_trackers(paths, markdown, plot, against, json)
+        return
+    if against is not None:
+        raise UsageError("--against is for trackers; these are reports of points")
+    _compare_points(paths, markdown, plot, json)
 
 
 def _compare_points(
@@ -59,20 +71,27 @@ def _compare_points(
 
 
 def _compare_trackers(
-    paths: list[Path], markdown: Path | None, plot: Path | None, as_json: bool
+    paths: list[Path],
+    markdown: Path | None,
+    plot: Path | None,
+    against: str | None,
+    as_json: bool,
 ) -> None:
     from binvision.cli.tables import print_table
     from binvision.media.files import write_atomically
-    from binvision.trackers.evaluation import comparison, plots, tables
+    from binvision.trackers.evaluation import comparison, differences, plots, tables
 
     compared = comparison.compare(paths)
+    apart = differences.difference_table(compared.report, against) if against else None
     if plot:
         plots.write_plot(compared.report, plot)
     if markdown:
         write_atomically(markdown, compared.to_markdown())
     if as_json:
-        typer.echo(compared.to_json(), nl=False)
+        typer.echo(compared.to_json(against), nl=False)
     else:
         print_table(tables.table(compared.report))
+        if apart:
+            print_table(apart)
         if len({source.machine.get("cpu") for source in compared.sources}) > 1:
             typer.echo("note: measured on different CPUs, so fps cannot be compared", err=True)

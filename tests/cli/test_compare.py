@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from binvision.trackers.evaluation.metrics import bootstrap_interval
 from binvision.trackers.evaluation.report import Report
 from tests.support import point_benchmarks as trees
 from tests.support.landmark_models import write_chart_model
@@ -88,6 +89,37 @@ def test_speeds_of_different_machines_are_pointed_out(
     done = command("compare", *map(str, pair))
     assert done.code == 0 and "ours" in done.out
     assert done.err == "note: measured on different CPUs, so fps cannot be compared\n"
+
+
+def test_differences_are_taken_sequence_by_sequence(command: Any, pair: tuple[Path, Path]) -> None:
+    """Also where the second report lists its sequences in another order."""
+    document = json.loads(pair[1].read_text())
+    for tracker in document["trackers"]:
+        tracker["sequences"] = dict(reversed(tracker["sequences"].items()))
+    pair[1].write_text(json.dumps(document))
+    done = command("compare", *map(str, pair), "--against", "csrt", "--json")
+    assert (done.code, done.err) == (0, "")
+    found = json.loads(done.out)
+    auc = {
+        tracker["name"]: {n: s["mean"]["success_auc"] for n, s in tracker["sequences"].items()}
+        for tracker in found["trackers"]
+    }
+    assert found["against"] == "csrt"
+    assert [one["name"] for one in found["differences"]] == ["ours", "mil", "kcf"]
+    for one in found["differences"]:
+        apart = [auc[one["name"]][name] - own for name, own in auc["csrt"].items()]
+        assert one["mean"] == pytest.approx(sum(apart) / len(apart))
+        assert one["ahead"] == sum(value > 0 for value in apart)
+        low, high = one["interval"]
+        assert low <= one["mean"] <= high
+        assert (low, high) == bootstrap_interval(apart)
+    shown = command("compare", *map(str, pair), "--against", "csrt").out
+    assert "AUC less that of csrt" in shown
+    assert re.search(rf"ours +\+0\.\d+ .* {found['differences'][0]['ahead']} of", shown)
+
+
+def test_differences_to_nobody(command: Any, pair: tuple[Path, Path], tmp_path: Path) -> None:
+    fails(command("compare", *map(str, pair), "--against", "goturn"), 2, "no tracker is called got")
 
 
 def test_one_report_alone_is_shown(command: Any, pair: tuple[Path, Path]) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from binvision.errors import UsageError
 from binvision.media.report_tables import markdown_table, path_labels
 from binvision.trackers.evaluation import tables
+from binvision.trackers.evaluation.differences import differences
 from binvision.trackers.evaluation.report import Report, SequenceFacts, read_report
 from binvision.trackers.evaluation.scores import rank
 
@@ -39,11 +40,21 @@ class Comparison:
     report: Report
     sources: tuple[Source, ...]
 
-    def to_json(self) -> str:
-        """As ``report.json``, with the sources in place of one date and one machine."""
+    def to_json(self, against: str | None = None) -> str:
+        """As ``report.json``, with the sources in place of one date and one machine.
+
+        Args:
+            against: Tracker whose differences to the others are put in as well.
+
+        Raises:
+            UsageError: There is no such tracker.
+        """
         document = json.loads(self.report.to_json())
         del document["date"], document["machine"]
         sources = [vars(source) for source in self.sources]
+        if against is not None:
+            document["against"] = against
+            document["differences"] = [asdict(d) for d in differences(self.report, against)]
         return json.dumps({"sources": sources} | document, indent=2) + "\n"
 
     def to_markdown(self) -> str:
