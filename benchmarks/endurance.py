@@ -7,14 +7,15 @@ A sequence is played forward and back, so that the target is always there, and e
 decoded anew, as in a camera's stream. Without --sequence it is the demo clip in 1280x720. One
 tracker follows it from the first frame to the last, on one thread, and is never started again.
 
-Shown by minute: frames, milliseconds of CPU time a frame inside the tracker (median; other work on
-the machine hardly counts), resident memory at the end of the minute, the part of the frames in
-which the box overlaps the true one by half or more, and the part in which the tracker is lost.
+Shown by minute: frames, milliseconds of CPU time a frame inside the tracker and of decoding it
+(medians), resident memory at the end of the minute, the part of the frames in which the box
+overlaps the true one by half or more, and the part in which the tracker is lost.
 
 The first minute is warm-up. Memory is flat when its highest mark in the second half of the others
 is at most 2 MB above that in the first half; speed is flat when a frame of the second half takes
-less than 5 % more than one of the first, median against median. Exit status 1 says that one of
-them is not. Needs /proc, so Linux.
+less than 5 % more than one of the first, counted in decodings, median against median: a core that
+others share, or that clocks lower, slows both alike. Exit status 1 says that one of them is not.
+Needs /proc, so Linux.
 """
 
 from __future__ import annotations
@@ -64,6 +65,7 @@ class Minute:
     Attributes:
         frames: Number of frames.
         ms: CPU time a frame inside the tracker, median, milliseconds.
+        decode_ms: The same of decoding the frame, which is the same work in every minute.
         memory_mb: Resident memory at its end.
         followed: Part of the frames in which the box is right.
         lost: Part of the frames in which the tracker is lost.
@@ -71,6 +73,7 @@ class Minute:
 
     frames: int
     ms: float
+    decode_ms: float
     memory_mb: float
     followed: float
     lost: float
@@ -82,7 +85,7 @@ class Verdict:
 
     Attributes:
         memory_mb: Highest mark of the second half less that of the first.
-        speed: Time a frame of the second half over that of the first, less 1.
+        speed: Decodings that a frame takes in the second half over those in the first, less 1.
     """
 
     memory_mb: float
@@ -167,19 +170,27 @@ def measure(
     follower.init(read_image(sequence.frames[0]), (x, y, w, h))
     way = cycle(chain(range(1, count), range(count - 2, -1, -1)))
     for _ in range(minutes):
-        began, times, boxes, places, lost = perf_counter(), [], [], [], 0
+        began, times, decodings = perf_counter(), [], []
+        boxes, places, lost = [], [], 0
         while not times or perf_counter() - began < seconds:
             place = next(way)
+            begun = thread_time()
             frame = read_image(sequence.frames[place])
             started = thread_time()
             result = follower.update(frame)
             times.append(thread_time() - started)
+            decodings.append(started - begun)
             boxes.append(result.box_xywh)
             places.append(place)
             lost += result.lost
         right = overlaps(boxes, truth[places]) >= LEAST_OVERLAP
         yield Minute(
-            len(times), 1000 * median(times), memory_mb(), float(right.mean()), lost / len(times)
+            len(times),
+            1000 * median(times),
+            1000 * median(decodings),
+            memory_mb(),
+            float(right.mean()),
+            lost / len(times),
         )
 
 
@@ -201,22 +212,32 @@ def judge(minutes: Sequence[Minute]) -> Verdict:
     counted = minutes[WARM_UP:] if len(minutes) > WARM_UP + 1 else minutes
     middle = (len(counted) + 1) // 2
     first, second = counted[:middle], counted[middle:] or counted
+    decodings = [median(one.ms / one.decode_ms for one in half) for half in (first, second)]
     return Verdict(
         max(one.memory_mb for one in second) - max(one.memory_mb for one in first),
-        median(one.ms for one in second) / median(one.ms for one in first) - 1,
+        decodings[1] / decodings[0] - 1,
     )
 
 
 def report(minutes: Sequence[Minute], verdict: Verdict) -> None:
     """Print a line a minute, and whether they are alike."""
     table = Table(box=SIMPLE_HEAD)
-    for header in ("minute", "frames", "ms a frame", "memory, MB", "followed", "lost"):
+    for header in (
+        "minute",
+        "frames",
+        "ms a frame",
+        "ms to decode",
+        "memory, MB",
+        "followed",
+        "lost",
+    ):
         table.add_column(header, justify="right")
     for number, one in enumerate(minutes, 1):
         table.add_row(
             str(number),
             str(one.frames),
             f"{one.ms:.3f}",
+            f"{one.decode_ms:.3f}",
             f"{one.memory_mb:.1f}",
             f"{one.followed:.1%}",
             f"{one.lost:.1%}",

@@ -51,7 +51,7 @@ def test_to_and_fro(tmp_path: Path) -> None:
     )
     assert [one.memory_mb for one in minutes] == [100, 101, 102]
     for one in minutes:
-        assert one.frames > 8 and one.ms > 0
+        assert one.frames > 8 and one.ms > 0 and one.decode_ms > 0
         assert one.followed == 1, "a frame too early or too late would miss it"
         assert one.lost == pytest.approx(0.25, abs=2 / one.frames)
 
@@ -64,8 +64,8 @@ def test_a_target_that_goes_is_refused(tmp_path: Path) -> None:
         next(measure(Knowing(boxes), sequence, 1))
 
 
-def minute(ms: float, memory_mb: float) -> Minute:
-    return Minute(1000, ms, memory_mb, 1.0, 0.0)
+def minute(ms: float, memory_mb: float, decode_ms: float = 5.0) -> Minute:
+    return Minute(1000, ms, decode_ms, memory_mb, 1.0, 0.0)
 
 
 def test_verdicts() -> None:
@@ -79,6 +79,8 @@ def test_verdicts() -> None:
     slowing = judge([warm_up, *(minute(10.0 + index, 200.0) for index in range(4))])
     assert not slowing.speed_is_flat and slowing.memory_is_flat
     assert judge([minute(11.0, 1.0), minute(10.0, 1.0)]).speed_is_flat, "faster is no fault"
+    busy = [minute(10.0 + index, 1.0, 5.0 + index / 2) for index in range(4)]
+    assert judge([warm_up, *busy]).speed == pytest.approx(0), "a slower machine is no fault"
     assert judge([warm_up]) == Verdict(0.0, 0.0)
     assert judge([minute(10.0, 1.0), minute(20.0, 9.0)]) == Verdict(8.0, 1.0)
 
