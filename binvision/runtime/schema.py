@@ -61,7 +61,7 @@ def check_model(model: PackedModel) -> None:
 def _check_head(model: PackedModel) -> None:
     if not _NAME.fullmatch(model.name):
         raise fault("model", "name", "letters, digits, '-', '_', '.'", show(model.name))
-    if not _TASK.fullmatch(model.task):
+    if len(model.task) > MAX_NAME or not _TASK.fullmatch(model.task):
         raise fault("model", "task", "a task like 'tracking/siamfc'", show(model.task))
     if set(model.input) != {"name", *INPUT}:
         raise fault("input", "keys", "name, channels, dtype, order", show(sorted(model.input)))

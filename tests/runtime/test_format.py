@@ -253,6 +253,7 @@ def test_misaligned_tensors(path: Path) -> None:
         (lambda d: d.update(steps=[3]), "step 0: entry: expected an object, got 3"),
         (lambda d: d.update(name="a b"), "model: name: expected letters, digits, .* got 'a b'"),
         (lambda d: d.update(task="Tracking"), "model: task: expected a task like"),
+        (lambda d: d.update(task="t" * 201), "model: task: expected a task like"),
         (lambda d: d.update(outputs=[]), "model: outputs: expected at least one"),
         (lambda d: d.update(outputs=["features"] * 2), "outputs: expected at least one, each once"),
         (lambda d: d.update(outputs=["image"]), "output: expected the output of a step"),
