@@ -3,8 +3,8 @@
 One pass of the network a frame sees the target's surroundings, and proposes a box in every cell.
 Where the score is below ``found_threshold``, what is followed may be something else that stands
 where the target was hidden: the place where the target was last sure is looked at too. While the
-score is below ``lost_threshold`` the target is *lost*, and its box stays: looks at that place take
-turns with looks at ever further ones of the frame, nearest first, until a score reaches
+score is below ``lost_threshold`` the target is *lost*, and its box stays: looks around the box take
+turns with looks at ever further places of the frame, nearest first, until a score reaches
 ``found_threshold``.
 """
 

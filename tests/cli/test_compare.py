@@ -118,7 +118,7 @@ def test_differences_are_taken_sequence_by_sequence(command: Any, pair: tuple[Pa
     assert re.search(rf"ours +\+0\.\d+ .* {found['differences'][0]['ahead']} of", shown)
 
 
-def test_differences_to_nobody(command: Any, pair: tuple[Path, Path], tmp_path: Path) -> None:
+def test_differences_to_nobody(command: Any, pair: tuple[Path, Path]) -> None:
     fails(command("compare", *map(str, pair), "--against", "goturn"), 2, "no tracker is called got")
 
 
@@ -201,6 +201,7 @@ def test_reports_of_points(command: Any, tmp_path: Path) -> None:
         "chart (exact)",
         "chart (shaken)",
     ]
+    fails(command("compare", *folders, "--against", "chart"), 2, "--against is for trackers")
     given = json.loads((folders[1] / "report.json").read_text())
     assert document["reports"][1]["scores"] == given["scores"]
 
