@@ -36,7 +36,7 @@ COMPARED = (
     "real_to_binary",
 )  # fmt: skip
 SEEDS = (0, 1, 2)
-ANSWERS = 1000  # test pictures on which packed and PyTorch results are compared
+ANSWERS = 1000  # test pictures on which packed and PyTorch results are compared, evenly spread
 TIMED = 200  # pictures
 PACKED, RECORD, LOGITS = "packed.safetensors", "run.json", "logits.npy"
 
@@ -53,6 +53,11 @@ def runs(methods: Sequence[str], seeds: Sequence[int]) -> list[Run]:
 def folder_of(work: Path, run: Run) -> Path:
     """Where a run keeps its files."""
     return work / f"{run[0]}-{run[1]}"
+
+
+def spread(count: int) -> slice:
+    """Choose about ``ANSWERS`` of so many pictures from all classes: archives are sorted by class."""
+    return slice(None, None, max(count // ANSWERS, 1))
 
 
 def train_all(options: argparse.Namespace, chosen: Sequence[Run]) -> None:
@@ -122,7 +127,7 @@ def train_one(options: argparse.Namespace, run: Run, folder: Path) -> None:
     pictures = read_pictures(options.data, "test")
     images, labels = (x[: options.pictures] for x in (pictures.images, pictures.labels))
     logits = TorchNetwork(network.to("cuda" if on_gpu else "cpu")).run(images)
-    np.save(folder / LOGITS, logits[:ANSWERS])
+    np.save(folder / LOGITS, logits[spread(len(logits))])
     written = {
         "method": method,
         "seed": seed,
@@ -183,7 +188,7 @@ def measure_one(data: Path, folder: Path) -> Result:
     if record["unpacked"]:
         return Result(**record)
     network, theirs = PackedNetwork(folder / PACKED), np.load(folder / LOGITS)
-    images = read_pictures(data, "test").images[: len(theirs)]
+    images = read_pictures(data, "test").images[: record["pictures"]][spread(record["pictures"])]
     ours = network.run(images)
     difference = np.sqrt(np.square(ours - theirs).mean(1) / np.square(theirs).mean(1))
     times = []
