@@ -92,7 +92,7 @@ class PointEstimator:
                 f"model {model.name}: the mirror images of its points ({self.scheme.name}) are "
                 f"not known; leave mirroring out"
             )
-        self._network, self._mirror = model, mirror
+        self._network, self._mirror, self._shape = model, mirror, model.shape
         self._image = np.empty((1, *[self.settings.input_size] * 2, 3), np.uint8)
         self._decode = Decoder(self.settings.stride)
         # Compiles or loads the kernel now, so that no picture waits for it.
@@ -116,10 +116,10 @@ class PointEstimator:
         _check_box(box_xywh)
         size = self.settings.input_size
         centre, side = whole_square(*crop_of_box(box_xywh, self.settings.crop), size)
-        found = self._find(picture, crop_matrix(centre, side, size))
+        found = self.points_of_crop(picture, crop_matrix(centre, side, size))
         if not self._mirror:
             return found
-        mirrored = self._find(picture, crop_matrix(centre, side, size, mirror=True))
+        mirrored = self.points_of_crop(picture, crop_matrix(centre, side, size, mirror=True))
         images = list(self.scheme.mirror)
         return Points(
             (found.points + mirrored.points[images]) * np.float32(0.5),
@@ -130,13 +130,25 @@ class PointEstimator:
         """Where the points' box should be in a box of the detector that the model names."""
         return points_box(detected_xywh, self.settings.detector_box)
 
-    def _find(self, picture: NDArray[np.uint8], matrix: Matrix) -> Points:
+    def points_of_crop(self, picture: NDArray[np.uint8], matrix: Matrix) -> Points:
+        """Find the points in a crop whose place is known.
+
+        Args:
+            picture: (H, W, 3) uint8, BGR.
+            matrix: (2, 3) from picture to crop; where it mirrors, the points are those of the
+                mirrored subject, at their places in the picture.
+
+        Raises:
+            ModelError: The network's output is not finite.
+        """
         started = perf_counter()
         take_crop(picture, matrix, self.settings.input_size, out=self._image[0])
         cut = perf_counter()
         maps = self._network.run(self._image)
         computed = perf_counter()
         points, confidences = self._decode(maps)
+        if self._shape is not None:
+            points = self._shape(points)
         found = Points(to_picture(points, matrix), confidences)
         self.timings.crop += cut - started
         self.timings.network += computed - cut

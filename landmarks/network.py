@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from binvision.errors import ModelError, ModelTaskError
 from binvision.landmarks.schemes import SCHEMES
 from binvision.landmarks.settings import TASK, LandmarkSettings
+from binvision.landmarks.shape import ShapeCorrection
 
 if TYPE_CHECKING:
     from binvision.runtime import PackedModel
@@ -24,10 +25,12 @@ class Network(Protocol):
     Attributes:
         name: What results call it.
         settings: Its points, and the numbers of its use.
+        shape: How its points go together; None leaves them as they are found.
     """
 
     name: str
     settings: LandmarkSettings
+    shape: ShapeCorrection | None
 
     def run(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Compute the maps of a crop.
@@ -48,9 +51,10 @@ class PackedNetwork:
     Attributes:
         name: Name of the model.
         settings: Its points, and the numbers of its use.
+        shape: How its points go together; None leaves them as they are found.
     """
 
-    def __init__(self, model: str | Path, *, threads: int = 1) -> None:
+    def __init__(self, model: str | Path | PackedModel, *, threads: int = 1) -> None:
         """Load a model by its name in the zoo or by the path of its file, and plan for its size.
 
         Raises:
@@ -60,15 +64,24 @@ class PackedNetwork:
         """
         from binvision import runtime, zoo
 
-        loaded = runtime.load(zoo.find(model))
+        loaded = model
+        if not isinstance(loaded, runtime.PackedModel):
+            loaded = runtime.load(zoo.find(loaded))
+        where = loaded.name if loaded is model else str(model)
         if loaded.task != TASK:
             raise ModelTaskError(
-                f"model {model} is for {loaded.task}, but finding points needs one for {TASK}; "
+                f"model {where} is for {loaded.task}, but finding points needs one for {TASK}; "
                 f"'binvision models' lists them"
             )
         self.name = loaded.name
-        self.settings = LandmarkSettings.from_mapping(loaded.settings, str(model))
+        self.settings = LandmarkSettings.from_mapping(loaded.settings, where)
         _check_output(loaded, self.settings)
+        count = len(SCHEMES[self.settings.scheme])
+        self.shape = (
+            ShapeCorrection.from_tables(loaded.table_tensors(), count, where)
+            if loaded.tables
+            else None
+        )
         side = self.settings.input_size
         self._output = loaded.outputs[0]
         self._runner = runtime.Runner(loaded, batch=1, size_hw=(side, side), threads=threads)

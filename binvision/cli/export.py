@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from binvision.runtime import PackedModel
 
-__all__ = ["Pictures", "export", "pack"]
+__all__ = ["Pictures", "export", "pack", "read_accuracy"]
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def export(
     from binvision.export.verify import verify
     from binvision.runtime.account import working_size_hw
 
-    measured = _read_accuracy(accuracy) if accuracy else {}
+    measured = read_accuracy(accuracy) if accuracy else {}
     pictures = Pictures(tuple(photos or ()), images, tuple(faces or ()), data)
     packed, network, examples = pack(checkpoint, name or out.stem, measured, pictures)
     if set_:
@@ -170,7 +170,12 @@ def _with_settings(packed: PackedModel, assignments: list[str]) -> PackedModel:
     return replace(packed, settings=asdict(changed))
 
 
-def _read_accuracy(path: Path) -> dict[str, Any]:
+def read_accuracy(path: Path) -> dict[str, Any]:
+    """Read the file of ``--accuracy``.
+
+    Raises:
+        UsageError: It cannot be read, or is no JSON object.
+    """
     from binvision.errors import ModelFileError
     from binvision.runtime.container import parse_json
 

@@ -1,8 +1,8 @@
 """Packed model files: read, check, write.
 
 A packed model is a safetensors file whose metadata holds one JSON document under the key
-``"binvision"``: format version, task, input, exemplars, steps, outputs, settings, provenance,
-accuracy.
+``"binvision"``: format version, task, input, exemplars, steps, outputs, settings, tables,
+provenance, accuracy.
 Nothing in it is executed, and everything is checked before anything runs, because model files
 come from strangers.
 """
@@ -38,7 +38,7 @@ _FIELDS: dict[str, type] = {
     "provenance": dict,
     "accuracy": dict,
 }
-_OPTIONAL_FIELDS: dict[str, type] = {"exemplars": dict}
+_OPTIONAL_FIELDS: dict[str, type] = {"exemplars": dict, "tables": dict}
 _STEP_FIELDS: dict[str, type] = {
     "op": str,
     "name": str,
@@ -132,6 +132,8 @@ def _to_json(model: PackedModel) -> str:
     }
     if model.exemplars:
         document["exemplars"] = model.exemplars
+    if model.tables:
+        document["tables"] = model.tables
     try:
         return json.dumps(document, allow_nan=False, separators=(",", ":"))
     except (TypeError, ValueError, RecursionError) as error:
@@ -154,6 +156,7 @@ def _from_document(
         _check_values(key, document[key])
     steps = tuple(_step_from(position, entry) for position, entry in enumerate(document["steps"]))
     _check_texts("outputs", document["outputs"])
+    _check_texts("tables", list(document.get("tables", {}).values()))
     return PackedModel(
         name=document["name"],
         task=document["task"],
@@ -169,6 +172,7 @@ def _from_document(
             name: tuple(size) if isinstance(size, list) else size
             for name, size in document.get("exemplars", {}).items()
         },
+        tables=document.get("tables", {}),
     )
 
 

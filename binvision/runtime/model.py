@@ -6,7 +6,7 @@ defines one new value. What each operation means is written in :mod:`binvision.r
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -55,6 +55,8 @@ class PackedModel:
         file_bytes: Size of the file it was read from; 0 when it was not read from one.
         exemplars: Further float32 inputs by name, (height, width, channels) each, that stay the
             same from one image to the next.
+        tables: Role to the name of a tensor that the task's inference loop needs, beside the
+            settings; no step uses it.
     """
 
     name: str
@@ -68,10 +70,23 @@ class PackedModel:
     tensors: dict[str, np.ndarray] = field(repr=False)
     file_bytes: int = 0
     exemplars: dict[str, tuple[int, int, int]] = field(default_factory=dict)
+    tables: dict[str, str] = field(default_factory=dict)
 
     def tensor(self, step: Step, role: str) -> np.ndarray:
         """Array that ``step`` uses as ``role``; KeyError if the step has no such tensor."""
         return self.tensors[step.tensors[role]]
+
+    def table_tensors(self) -> dict[str, np.ndarray]:
+        """Return the tables by their roles."""
+        return {role: self.tensors[name] for role, name in self.tables.items()}
+
+    def with_tables(self, tables: Mapping[str, np.ndarray]) -> PackedModel:
+        """Return the model with these tables, role to tensor, in the place of its own."""
+        names = {role: f"tables.{role}" for role in tables}
+        used = {name for step in self.steps for name in step.tensors.values()}
+        kept = {name: tensor for name, tensor in self.tensors.items() if name in used}
+        added = {names[role]: tensor for role, tensor in tables.items()}
+        return replace(self, tensors={**kept, **added}, tables=names, file_bytes=0)
 
     def part(self, outputs: Sequence[str]) -> PackedModel:
         """Return the model that computes some values and nothing else.
@@ -98,5 +113,6 @@ class PackedModel:
             outputs=tuple(outputs),
             tensors={name: tensor for name, tensor in self.tensors.items() if name in used},
             exemplars={name: size for name, size in self.exemplars.items() if name in needed},
+            tables={},
             file_bytes=0,
         )

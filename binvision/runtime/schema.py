@@ -25,6 +25,7 @@ FORMAT_VERSION = 1
 INPUT = {"channels": 3, "dtype": "uint8", "order": "bgr"}
 MAX_NAME = 200
 MAX_EXEMPLARS = 16
+MAX_TABLES = 16
 
 _NAME = re.compile(rf"[A-Za-z0-9_][A-Za-z0-9_.\-]{{0,{MAX_NAME - 1}}}")
 _TASK = re.compile(r"[a-z]+(/[a-z0-9_\-]+)*")
@@ -52,6 +53,7 @@ def check_model(model: PackedModel) -> None:
         if count > MAX_CHANNELS:
             raise fault(place_of(step), "output channels", f"at most {MAX_CHANNELS}", str(count))
         channels[step.output] = count
+    _check_tables(model)
     _check_outputs(model, channels)
 
 
@@ -88,6 +90,20 @@ def _check_exemplars(model: PackedModel) -> None:
             raise fault(where, "size", expected, show(size))
 
 
+def _check_tables(model: PackedModel) -> None:
+    if len(model.tables) > MAX_TABLES:
+        raise fault("tables", "number", f"at most {MAX_TABLES}", str(len(model.tables)))
+    for role, name in model.tables.items():
+        if not _is_name(role):
+            raise fault("tables", "role", "letters, digits, '-', '_', '.'", show(role))
+        where = f"table {show(role)}"
+        if name not in model.tensors:
+            raise fault(where, "tensor", "a tensor of this file", show(name))
+        tensor = model.tensors[name]
+        if tensor.dtype.kind == "f" and not np.isfinite(tensor).all():
+            raise fault(where, f"tensor {name}", "finite numbers", "NaN or infinity")
+
+
 def _check_outputs(model: PackedModel, channels: dict[str, int]) -> None:
     given = {model.input["name"], *model.exemplars}
     defined = [value for value in channels if value not in given]
@@ -106,9 +122,10 @@ def _check_outputs(model: PackedModel, channels: dict[str, int]) -> None:
         if name not in read:
             raise fault(f"exemplar {show(name)}", "use", "a step that reads it", "none")
     used = {name for step in model.steps for name in step.tensors.values()}
+    used |= set(model.tables.values())
     for name in model.tensors:
         if name not in used:
-            raise fault(f"tensor {show(name)}", "use", "a step that uses it", "none")
+            raise fault(f"tensor {show(name)}", "use", "a step or table that uses it", "none")
 
 
 # A step
