@@ -19,7 +19,7 @@ from binvision.landmarks.crop import box_of, crop_matrix, crop_of_box, to_crop
 from binvision.landmarks.estimator import PointEstimator
 from binvision.landmarks.shape import Complex, ShapeCorrection, relative_points
 
-__all__ = ["LearnedShape", "learn_shape"]
+__all__ = ["LearnedShape", "fit", "learn_shape"]
 
 _PENALTIES = (3.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0)
 _FOLDS = 5
@@ -92,7 +92,7 @@ def learn_shape(
             true.append(other)
         progress()
     parts = np.repeat(generator.permutation(len(pictures)) % _FOLDS, crops)
-    return _fit(_complex(found), _complex(true), parts, len(pictures))
+    return fit(_complex(found), _complex(true), parts, len(pictures))
 
 
 def _look(
@@ -118,7 +118,15 @@ def _complex(points: Sequence[NDArray[np.float32]]) -> Complex:
     return values.view(np.complex128)[..., 0]
 
 
-def _fit(found: Complex, true: Complex, parts: NDArray[np.int_], pictures: int) -> LearnedShape:
+def fit(found: Complex, true: Complex, parts: NDArray[np.int_], pictures: int) -> LearnedShape:
+    """Fit a correction to found and true points, both (N, P), x + iy.
+
+    Args:
+        found: What a network found in N crops.
+        true: What is there.
+        parts: (N,), 0 to 4: which part a crop belongs to; crops of a picture to the same one.
+        pictures: Number of pictures that the crops are of.
+    """
     mean = _mean_shape(true)
     inputs, factors = relative_points(mean, found)
     errors = (true - found) / factors

@@ -57,20 +57,30 @@ def cost_table(model: PackedModel, size_hw: tuple[int, int] | None) -> Table:
         table.add_column(header, footer, justify="right" if is_number else "left")
     for row in rows:
         table.add_row(*_cells(row, macs))
+    if model.tables:
+        size = _count(total["table_parameters"])
+        what = f"tables of the task: {', '.join(model.tables)}"
+        table.add_row("", what, "", "", "", "", size, _count(total["table_bytes"]))
     table.add_row("", "names, graph, settings", "", "", "", "", "", _count(total["header_bytes"]))
     return table
 
 
 def totals(model: PackedModel, rows: list[StepCost]) -> dict[str, int]:
-    """Sums over the rows of :func:`account`, the header, and the size of the file."""
+    """Sums over the rows of :func:`account`, tables, the header, and the size of the file."""
     names = ("binary_parameters", "real_parameters", "binary_macs", "real_macs")
     sums = {name: sum(getattr(row, name) for row in rows) for name in names}
+    tables = model.table_tensors().values()
+    table_parameters = sum(table.size for table in tables)
     tensor_bytes = sum(row.bytes for row in rows)
+    table_bytes = sum(table.nbytes for table in tables)
     return {
         **sums,
+        "real_parameters": sums["real_parameters"] + table_parameters,
+        "table_parameters": table_parameters,
         "tensor_bytes": tensor_bytes,
+        "table_bytes": table_bytes,
         "header_bytes": header_bytes(model),
-        "file_bytes": tensor_bytes + header_bytes(model),
+        "file_bytes": tensor_bytes + table_bytes + header_bytes(model),
     }
 
 

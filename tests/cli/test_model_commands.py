@@ -138,6 +138,18 @@ def test_info_without_a_model(run: Run) -> None:
     fails(run("info"), 2, "(?i)missing argument 'model'")
 
 
+def test_info_counts_tables(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "tables.safetensors"
+    tables = {"weight": np.ones((30, 50), np.int8), "bias": np.ones(70, np.float32)}
+    runtime.save(path, small_model().with_tables(tables))
+    code, out, _ = run("info", path)
+    rows, total = byte_column(out)
+    assert code == 0 and sum(rows) == total == path.stat().st_size
+    assert re.search(r"tables of the task: weight, bias +1,570 +1,780", out)
+    totals = json.loads(run("info", path, "--json")[1])["totals"]
+    assert totals["table_bytes"] == 1780 and totals["file_bytes"] == path.stat().st_size
+
+
 def test_info_needs_no_torch(packed: Path) -> None:
     code = (
         "import sys\nfrom binvision.cli.app import main\n"

@@ -66,6 +66,12 @@ def document(tmp_path: Any) -> dict[str, Any]:
     return document_in(tmp_path / "tiny.safetensors")
 
 
+def test_schema_takes_tables(document: dict[str, Any]) -> None:
+    VALIDATOR.validate({**document, "tables": {"mean": "tables.mean"}})
+    with pytest.raises(jsonschema.ValidationError):
+        VALIDATOR.validate({**document, "tables": {"mean": 1}})
+
+
 def test_schema_is_a_schema() -> None:
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
     assert SCHEMA["properties"]["format"] == {"const": FORMAT_VERSION}

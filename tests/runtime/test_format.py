@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import struct
 from collections.abc import Callable
 from dataclasses import replace
@@ -519,11 +520,57 @@ def test_words_too_few(path: Path) -> None:
     fails(path, r"shape of bits: expected \(3, 3, 2, 70\), got \(3, 3, 1, 70\)")
 
 
+def test_tables_are_read_as_written(tmp_path: Path) -> None:
+    tables = {
+        "mean": np.random.default_rng(0).normal(size=(5, 2)).astype(np.float32),
+        "weight": np.arange(-6, 6, dtype=np.int8).reshape(3, 4),
+    }
+    saved = save(tmp_path / "tables.safetensors", small_model().with_tables(tables))
+    model = load(tmp_path / "tables.safetensors")
+    assert model.tables == saved.tables == {"mean": "tables.mean", "weight": "tables.weight"}
+    for role, table in model.table_tensors().items():
+        np.testing.assert_array_equal(table, tables[role])
+    assert not model.table_tensors()["mean"].flags.writeable
+    without = model.with_tables({})
+    assert not without.tables and without.tensors.keys() == small_model().tensors.keys()
+
+
+@pytest.mark.parametrize(
+    ("tables", "message"),
+    [
+        ([], "tables: expected an object"),
+        ({"mean": 3}, "tables: entry: expected a text"),
+        (
+            {"mean": "nothing"},
+            "table 'mean': tensor: expected a tensor of this file, got 'nothing'",
+        ),
+        ({"a b": "tables.mean"}, "tables: role: expected letters"),
+        (
+            {f"t{i}": "tables.mean" for i in range(17)},
+            "tables: number: expected at most 16, got 17",
+        ),
+        ({}, "tensor 'tables.mean': use: expected a step or table that uses it, got none"),
+    ],
+)
+def test_bad_tables(tmp_path: Path, tables: Any, message: str) -> None:
+    path = tmp_path / "tables.safetensors"
+    save(path, small_model().with_tables({"mean": np.ones((2, 2), np.float32)}))
+    rewrite_document(path, lambda document: document.update(tables=tables))
+    with pytest.raises(ModelFileError, match=re.escape(message)):
+        load(path)
+
+
+def test_a_table_that_is_not_finite(tmp_path: Path) -> None:
+    table = np.array([1, np.nan], np.float32)
+    with pytest.raises(ModelFileError, match=r"table 'mean': tensor tables\.mean: .* finite"):
+        save(tmp_path / "bad.safetensors", small_model().with_tables({"mean": table}))
+
+
 def test_unused_tensor(path: Path) -> None:
     with safetensors.safe_open(path, framework="np") as file:
         metadata, tensors = file.metadata(), {key: file.get_tensor(key) for key in file.keys()}
     safetensors.numpy.save_file({**tensors, "more": np.ones(1, np.float32)}, path, metadata)
-    fails(path, "tensor 'more': use: expected a step that uses it, got none")
+    fails(path, "tensor 'more': use: expected a step or table that uses it, got none")
 
 
 @pytest.mark.parametrize("seed", range(300))
