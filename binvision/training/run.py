@@ -27,6 +27,7 @@ from binvision.classifiers.search.genotype import read_genotype
 from binvision.detectors.annotations import DetectionSet
 from binvision.errors import ConfigError, DataError
 from binvision.training import classification, detection, landmarks
+from binvision.training.memory import keep_freed_memory
 from binvision.training.starting import take_weights
 
 __all__ = ["TrainingRequest", "find_config", "prepare_config", "train"]
@@ -109,6 +110,8 @@ def train(request: TrainingRequest) -> Path:
     if request.threads is not None:
         torch.set_num_threads(request.threads)
     cv2.setNumThreads(1)
+    if not torch.cuda.is_available():
+        keep_freed_memory()
     if "WORLD_SIZE" in os.environ:
         _join_processes(config)
     with redirect_stdout(sys.stderr):  # where mmengine tells of its steps

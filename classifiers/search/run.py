@@ -19,6 +19,7 @@ from binvision.classifiers.search.evolution import search_widths
 from binvision.classifiers.search.genotype import write_genotype
 from binvision.classifiers.search.setting import Setting
 from binvision.errors import ConfigError
+from binvision.training.memory import keep_freed_memory
 from binvision.training.run import TrainingRequest, prepare_config
 
 __all__ = ["SEARCHES", "search"]
@@ -55,6 +56,8 @@ def search(request: TrainingRequest) -> Path:
     if request.threads is not None:
         torch.set_num_threads(request.threads)
     cv2.setNumThreads(1)
+    if not torch.cuda.is_available():
+        keep_freed_memory()
     console = Console(stderr=True)
     with redirect_stdout(sys.stderr):  # where mmengine tells of its steps
         init_default_scope("mmengine")
