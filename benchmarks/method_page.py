@@ -9,6 +9,7 @@ from statistics import mean
 from binvision.binary import METHODS
 from binvision.binary.packed_form import packed_form
 from binvision.binary.results import Result, of_method, read_results
+from binvision.classifiers.search.presets import SEARCHES
 
 __all__ = ["PAGE", "render", "write_page"]
 
@@ -27,7 +28,7 @@ def write_page() -> None:
 def render() -> str:
     """Return the page's text."""
     rows = {name: of_method(name) for name in sorted(METHODS)}
-    return "\n".join([*_head(), *_table(rows), *_order(rows), *_formulas(), ""])
+    return "\n".join([*_head(), *_table(rows), *_order(rows), *_formulas(), *_searches(), ""])
 
 
 def _head() -> list[str]:
@@ -58,9 +59,9 @@ def _head() -> list[str]:
         "weights and operations show it.",
         "",
         "Accuracy is PyTorch's on the 10,000 test pictures, the mean of the seeds; ± is half the",
-        "distance between the best and the worst of them. Rows without ± have one seed. On the",
-        f"first 1,000 pictures packed models give the same answer to {100 * others:.1f} % at",
-        f"least, but for `{worst.method}`, {100 * worst.agreement:.1f} %.",
+        "distance between the best and the worst of them. Rows without ± have one seed. Packed",
+        f"models give PyTorch's answer to at least {100 * others:.1f} % of 1,000 pictures, but for",
+        f"`{worst.method}`, {100 * worst.agreement:.1f} %.",
         f"Packed time is the median of 200 pictures on one thread ({', '.join(sorted(cpus))});",
         f"training time is of one run among {max(row.side_by_side for row in results)} that shared",
         f"a device ({', '.join(sorted(devices))}).",
@@ -154,4 +155,18 @@ def _formulas() -> list[str]:
         lines += [
             f"- **`{name}`**, {method.title} ({method.kind}). `{method.formula}` {method.paper}."
         ]
-    return [*lines]
+    return [*lines, ""]
+
+
+def _searches() -> list[str]:
+    lines = [
+        "## Searches",
+        "",
+        "They find a network for any of these methods that brings none of its own;",
+        "[how to run them](../howto/search_an_architecture.md). None was run here at the length of",
+        "its paper, so they have no row.",
+        "",
+    ]
+    for preset in SEARCHES.values():
+        lines += [f"- **`{preset.name}`**, {preset.title}. `{preset.formula}` {preset.paper}."]
+    return lines

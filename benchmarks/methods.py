@@ -56,7 +56,7 @@ def folder_of(work: Path, run: Run) -> Path:
 
 
 def spread(count: int) -> slice:
-    """Choose about ``ANSWERS`` of so many pictures from all classes: archives are sorted by class."""
+    """About ``ANSWERS`` of so many pictures, of all classes: archives are sorted by class."""
     return slice(None, None, max(count // ANSWERS, 1))
 
 

@@ -11,9 +11,7 @@ from binvision.errors import ConfigError
 
 __all__ = ["METHODS", "Kind", "Method", "find_method", "register_method"]
 
-Kind = Literal[
-    "baseline", "early", "estimator", "quantiser", "structure", "loss", "training", "search"
-]
+Kind = Literal["baseline", "early", "estimator", "quantiser", "structure", "loss", "training"]
 
 
 @dataclass(frozen=True)

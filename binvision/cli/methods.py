@@ -22,15 +22,20 @@ def methods(
 ) -> None:
     """List the binarisation methods: kind, what they run as, accuracy on CIFAR-10.
 
-    Each is a value of `binvision train --method`. All were trained with one backbone and schedule;
-    docs/reference/methods.md tells of it.
+    Each is a value of `binvision train --method`; those of kind search are run by `binvision
+    search`. All were trained with one backbone and schedule; docs/reference/methods.md tells of it.
 
     Example: binvision methods dsq
     """
     from binvision.binary import METHODS, find_method
+    from binvision.classifiers.search.presets import SEARCHES
 
-    chosen = list(METHODS) if name is None else [find_method(name).name]
-    facts = [_facts(each) for each in sorted(chosen)]
+    if name is None:
+        facts = [*map(_facts, sorted(METHODS)), *map(_search_facts, sorted(SEARCHES))]
+    elif name in SEARCHES:
+        facts = [_search_facts(name)]
+    else:
+        facts = [_facts(find_method(name).name)]
     if json:
         typer.echo(json_module.dumps(facts if name is None else facts[0], indent=2))
     elif name is None:
@@ -50,6 +55,18 @@ def _facts(name: str) -> dict[str, Any]:
         "runs_as": packed_form(name),
         "accuracy": _mean(rows, "accuracy"),
         "results": [asdict(row) for row in rows],
+    }
+
+
+def _search_facts(name: str) -> dict[str, Any]:
+    from binvision.classifiers.search.presets import SEARCHES
+
+    return {
+        **asdict(SEARCHES[name]),
+        "kind": "search",
+        "runs_as": "what the method of the search runs as",
+        "accuracy": None,
+        "results": [],
     }
 
 
@@ -85,6 +102,9 @@ def _print_one(facts: dict[str, Any]) -> None:
     head["runs as"] = head.pop("runs_as")
     print_table(facts_table(f"{facts['name']}: {facts['title']}", head))
     typer.echo()
+    if facts["kind"] == "search":
+        typer.echo(f"binvision search {facts['config']} --data cifar10_jpeg.npz")
+        return
     parts = {key: facts[key] or "-" for key in ("activation", "weight", "scale", "losses")}
     if facts["config"]:
         parts["config"] = facts["config"]

@@ -22,12 +22,12 @@ from binvision.errors import ConfigError
 from binvision.training.memory import keep_freed_memory
 from binvision.training.run import TrainingRequest, prepare_config
 
-__all__ = ["SEARCHES", "search"]
+__all__ = ["search"]
 
 Search = Callable[[Setting], tuple[Mapping[str, Any], Mapping[str, Any]]]
 
 # By ``search.type`` of a configuration.
-SEARCHES: dict[str, Search] = {
+_SEARCHES: dict[str, Search] = {
     "bnas": search_cells,
     "cp_nas": search_cells,
     "shen": search_widths,
@@ -51,8 +51,8 @@ def search(request: TrainingRequest) -> Path:
             f"'binvision train {request.config}'"
         )
     kind = config.search.pop("type")
-    if kind not in SEARCHES:
-        raise ConfigError(unknown("search", kind, SEARCHES))
+    if kind not in _SEARCHES:
+        raise ConfigError(unknown("search", kind, _SEARCHES))
     if request.threads is not None:
         torch.set_num_threads(request.threads)
     cv2.setNumThreads(1)
@@ -64,7 +64,7 @@ def search(request: TrainingRequest) -> Path:
         setting = Setting(
             config, lambda line: console.print(line, markup=False, highlight=False, soft_wrap=True)
         )
-        backbone, record = SEARCHES[kind](setting)
+        backbone, record = _SEARCHES[kind](setting)
     path = request.work_dir / "genotype.json"
     write_genotype(path, kind, backbone, {**setting.record, **record})
     return path
