@@ -57,6 +57,13 @@ def align(
     score: Score = None,
     detect_every: DetectEvery = None,
     boxes: BoxesFile = None,
+    mirror: Annotated[
+        bool,
+        typer.Option(
+            "--mirror",
+            help="Average with the points of the mirrored face: surer, twice the network's time.",
+        ),
+    ] = False,
     no_smooth: NoSmooth = False,
     out: Out = None,
     results: PointResults = None,
@@ -115,6 +122,7 @@ def align(
         model,
         detector=detector,
         threads=threads,
+        mirror=mirror,
         smooth=not no_smooth,
         detect_every=detect_every or DETECT_EVERY,
         score_threshold=score,

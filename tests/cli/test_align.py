@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from binvision.errors import SourceError
+from binvision.landmarks import FaceAligner
 from binvision.landmarks.annotations import read_point_set
 from binvision.media.sources import open_source
 from tests.cli.conftest import Outcome
@@ -133,6 +134,15 @@ def test_a_face_in_a_video_is_followed_under_one_number(
     for number, row in enumerate(rows):
         truth = chart_points(chart_box((32 + number, 64)))
         assert np.abs(points_of(row) - truth).mean() < NEAR
+
+
+def test_mirror_averages(command: Command, model: Path, photos: Path, tmp_path: Path) -> None:
+    results = tmp_path / "found.csv"
+    done = command("align", photos / "1.png", "--model", model, "--mirror", "--results", results)
+    aligner = FaceAligner(model, mirror=True)
+    (face,) = aligner(cv2.imread(str(photos / "1.png")))
+    assert done.code == 0
+    np.testing.assert_allclose(points_of(rows_of(results)[0]), face.points, rtol=0, atol=0.01)
 
 
 def test_no_smooth_leaves_points_alone(

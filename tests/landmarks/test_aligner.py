@@ -11,7 +11,7 @@ import pytest
 import binvision
 from binvision.detectors import Detections
 from binvision.errors import BoxError, FrameError, ModelTaskError, UsageError
-from binvision.landmarks import Face, FaceAligner
+from binvision.landmarks import Face, FaceAligner, PointEstimator
 from binvision.media.boxes import overlaps
 from tests.support.detection_models import write_detector
 from tests.support.landmark_models import chart_points, draw_chart, write_chart_model
@@ -200,6 +200,18 @@ def test_a_face_elsewhere_is_another_one(model: Path) -> None:
     detector.boxes = (OTHER,)
     (face,) = aligner.update(frame_with(OTHER))
     assert face.identity == 2 and error_of(face, OTHER) < 0.05
+
+
+def test_mirrored_faces_are_averaged(model: Path) -> None:
+    """As PointEstimator does; a chart's mirror image is none, so that it makes a difference."""
+    detector = Finding(BOX)
+    found, plain = (
+        FaceAligner(model, detector=detector, mirror=mirror)(frame_with(BOX), [BOX])[0].points
+        for mirror in (True, False)
+    )
+    expected = PointEstimator(model, mirror=True)(frame_with(BOX), BOX).points
+    np.testing.assert_array_equal(found, expected)
+    assert np.abs(found - plain).max() > 1
 
 
 def test_identity_is_given_up_after_a_while(model: Path) -> None:
