@@ -29,6 +29,7 @@ from binvision.landmarks.crop import (
 from binvision.landmarks.decoding import Decoder
 from binvision.landmarks.network import Network, PackedNetwork
 from binvision.landmarks.schemes import SCHEMES
+from binvision.landmarks.shape import ShapeCorrection
 from binvision.landmarks.timings import StageTimings
 from binvision.media.boxes import BoxXYWH
 from binvision.media.images import check_frame
@@ -92,7 +93,8 @@ class PointEstimator:
                 f"model {model.name}: the mirror images of its points ({self.scheme.name}) are "
                 f"not known; leave mirroring out"
             )
-        self._network, self._mirror, self._shape = model, mirror, model.shape
+        self._network, self._mirror = model, mirror
+        self._shape: ShapeCorrection | None = getattr(model, "shape", None)
         self._image = np.empty((1, *[self.settings.input_size] * 2, 3), np.uint8)
         self._decode = Decoder(self.settings.stride)
         # Compiles or loads the kernel now, so that no picture waits for it.

@@ -22,15 +22,16 @@ __all__ = ["Network", "PackedNetwork"]
 class Network(Protocol):
     """What finding points needs from a network.
 
+    Where it also has ``shape``, a :class:`~binvision.landmarks.shape.ShapeCorrection`, that corrects
+    its points.
+
     Attributes:
         name: What results call it.
         settings: Its points, and the numbers of its use.
-        shape: How its points go together; None leaves them as they are found.
     """
 
     name: str
     settings: LandmarkSettings
-    shape: ShapeCorrection | None
 
     def run(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Compute the maps of a crop.

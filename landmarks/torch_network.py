@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from binvision.landmarks.model import LandmarkNetwork, load_checkpoint
 from binvision.landmarks.settings import LandmarkSettings
-from binvision.landmarks.shape import ShapeCorrection
 from binvision.training.nhwc import for_inference, maps_of
 
 __all__ = ["TorchNetwork"]
@@ -25,10 +24,7 @@ class TorchNetwork:
     Attributes:
         settings: The network's own.
         name: What summaries call it.
-        shape: None: points stay as they are found.
     """
-
-    shape: ShapeCorrection | None = None
 
     def __init__(
         self, network: LandmarkNetwork, *, threads: int = 1, name: str = "network"
