@@ -22,7 +22,7 @@ __all__ = ["Network", "PackedNetwork"]
 class Network(Protocol):
     """What finding points needs from a network.
 
-    Where it also has ``shape``, a :class:`~binvision.landmarks.shape.ShapeCorrection`, that corrects
+    Where it also has ``shape``, a :class:`~binvision.landmarks.shape.ShapeCorrection`, that moves
     its points.
 
     Attributes:
