@@ -64,19 +64,26 @@ def _table(rows: list[dict[str, Any]]) -> Table:
     table.add_column("bytes", justify="right", no_wrap=True)
     table.add_column("accuracy")
     for row in rows:
-        figures = (
-            f"{name} {value:.3g}"
-            for name, value in row["accuracy"].items()
-            if isinstance(value, float)
-        )
         table.add_row(
             row["name"],
             row["task"],
             escape(_found_by(row)),
             f"{row['file_bytes']:,}",
-            escape(", ".join(figures)),
+            escape(", ".join(_figures(row["accuracy"]))),
         )
     return table
+
+
+def _figures(accuracy: dict[str, Any]) -> list[str]:
+    """The figures of a model; of each data set that has several the first one."""
+    figures = []
+    for name, value in accuracy.items():
+        if isinstance(value, dict):
+            first = next(iter(_figures(value)), None)
+            figures += [f"{name} {first}"] if first else []
+        elif isinstance(value, float):
+            figures.append(f"{name} {value:.3g}")
+    return figures
 
 
 def _found_by(row: dict[str, Any]) -> str:

@@ -210,6 +210,14 @@ def test_models_that_find_points(run: Run, shipped: Path) -> None:
     assert "128x128 pixels" in out and re.search(r"scheme +pose14\b", out)
 
 
+def test_models_show_the_first_figure_of_each_set(run: Run, shipped: Path) -> None:
+    measured = {"faces": {"points": 68, "NME": 0.0333, "AUC": 0.5}, "others": {"points": 68}}
+    runtime.save(shipped / "q.safetensors", small_model(name="q", accuracy=measured))
+    (shipped / "q.md").write_text("# q\n")
+    (line,) = (row for row in run("models")[1].splitlines() if row.lstrip().startswith("q "))
+    assert line.rstrip().endswith(" faces NME 0.0333")
+
+
 # export
 
 
