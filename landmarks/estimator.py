@@ -141,7 +141,8 @@ class PointEstimator:
                 mirrored subject, at their places in the picture.
 
         Raises:
-            ModelError: The network's output is not finite.
+            ModelError: The network's output is not finite, or its points are corrected beyond all
+                bounds.
         """
         started = perf_counter()
         take_crop(picture, matrix, self.settings.input_size, out=self._image[0])

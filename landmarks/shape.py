@@ -25,6 +25,7 @@ from binvision.errors import ModelError
 __all__ = ["ShapeCorrection", "relative_points", "similarity_to"]
 
 _LEAST_SIZE = 1e-3  # of found points over the mean shape's: below it they are one heap
+_FARTHEST = 1e5  # of corrected points from the crop's origin, pixels
 
 Complex = NDArray[np.complex128]
 
@@ -118,16 +119,27 @@ class ShapeCorrection:
         return dict(self._tables)  # type: ignore[arg-type]
 
     def __call__(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Correct the points (P, 2) of one subject, x, y in pixels; those in one heap stay."""
+        """Correct the points (P, 2) of one subject, x, y in pixels.
+
+        Points in one heap, or nothing like the mean shape, stay where they are.
+
+        Raises:
+            ModelError: The tables throw points to where none can be.
+        """
         found = points.astype(np.float64).view(np.complex128)[:, 0]
         shift, factor = similarity_to(self._mean, found)
         spread = np.sqrt((np.abs(found - shift) ** 2).mean())
         if np.abs(factor[0]) <= _LEAST_SIZE * max(spread, _LEAST_SIZE):
             return points
-        z = (found - shift) / factor - self._mean
-        change = self._weight @ np.concatenate((z.real, z.imag)) + self._bias
+        z, factor = relative_points(self._mean, found)
+        change = self._weight @ z + self._bias
         count = len(points)
         moved = found + factor * (change[:count] + 1j * change[count:])
+        if not (np.abs(moved) <= _FARTHEST).all():
+            raise ModelError(
+                "the correction of its points is far beyond that of any face or person: refine the "
+                "model again, or fetch it again"
+            )
         return moved[:, None].view(np.float64).astype(np.float32)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from binvision.cli.options import Accuracy, ModelName, PackedOut
 from binvision.errors import UsageError
 
 if TYPE_CHECKING:
@@ -42,14 +43,9 @@ class Pictures:
 
 def export(
     checkpoint: Annotated[Path, typer.Argument(help="A .pth file of `binvision train`.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="The packed file to write.")],
-    name: Annotated[
-        str | None, typer.Option(help="Name of the model [default: that of the file].")
-    ] = None,
-    accuracy: Annotated[
-        Path | None,
-        typer.Option(help="JSON object of what was measured with these weights, to store."),
-    ] = None,
+    out: PackedOut,
+    name: ModelName = None,
+    accuracy: Accuracy = None,
     photos: Annotated[
         list[Path] | None,
         typer.Option(

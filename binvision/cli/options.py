@@ -11,13 +11,16 @@ from binvision.errors import UsageError
 
 __all__ = [
     "DETECT_EVERY",
+    "Accuracy",
     "BoxesFile",
     "Camera",
     "DetectEvery",
     "Host",
     "Json",
+    "ModelName",
     "NoSmooth",
     "Out",
+    "PackedOut",
     "PointResults",
     "Score",
     "Serve",
@@ -36,6 +39,14 @@ _SOURCE = (
     "stream (rtsp://, http://)."
 )
 
+PackedOut = Annotated[Path, typer.Option("--out", "-o", help="The packed file to write.")]
+ModelName = Annotated[
+    str | None, typer.Option(help="Name of the model [default: that of the file].")
+]
+Accuracy = Annotated[
+    Path | None,
+    typer.Option(help="JSON object of what was measured with these weights, to store."),
+]
 Source = Annotated[str, typer.Argument(help=_SOURCE)]
 SourceOrCamera = Annotated[str | None, typer.Argument(help=_SOURCE)]
 Camera = Annotated[

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from binvision.cli.options import Accuracy, ModelName, PackedOut
 from binvision.errors import ModelTaskError, UsageError
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ __all__ = ["refine"]
 
 def refine(
     model: Annotated[str, typer.Argument(help="Model of the zoo or packed file, of points.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="The packed file to write.")],
+    out: PackedOut,
     faces: Annotated[
         list[Path] | None,
         typer.Option(help="Archive of faces (.npz) or folder of .pts. Repeatable."),
@@ -29,13 +30,8 @@ def refine(
         Path | None, typer.Option(help="COCO keypoint annotations, for pose or faces.")
     ] = None,
     images: Annotated[Path | None, typer.Option(help="Folder of the pictures of --data.")] = None,
-    name: Annotated[
-        str | None, typer.Option(help="Name of the model [default: that of the file].")
-    ] = None,
-    accuracy: Annotated[
-        Path | None,
-        typer.Option(help="JSON object of what was measured with these weights, to store."),
-    ] = None,
+    name: ModelName = None,
+    accuracy: Accuracy = None,
     crops: Annotated[int, typer.Option(min=1, max=100, help="Crops of each picture.")] = 6,
     seed: Annotated[int, typer.Option(min=0, help="Of their places.")] = 0,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 1,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -76,12 +76,17 @@ def _check_head(model: PackedModel) -> None:
         raise fault("model", "steps", "at least one", "none")
 
 
+def _check_keys(where: str, what: str, keys: Collection[str], most: int) -> None:
+    if len(keys) > most:
+        raise fault(where, "number", f"at most {most}", str(len(keys)))
+    for key in keys:
+        if not _is_name(key):
+            raise fault(where, what, "letters, digits, '-', '_', '.'", show(key))
+
+
 def _check_exemplars(model: PackedModel) -> None:
-    if len(model.exemplars) > MAX_EXEMPLARS:
-        raise fault("exemplars", "number", f"at most {MAX_EXEMPLARS}", str(len(model.exemplars)))
+    _check_keys("exemplars", "name", model.exemplars, MAX_EXEMPLARS)
     for name, size in model.exemplars.items():
-        if not _is_name(name):
-            raise fault("exemplars", "name", "letters, digits, '-', '_', '.'", show(name))
         where = f"exemplar {show(name)}"
         if name == model.input["name"]:
             raise fault(where, "name", "a new name", "that of the image")
@@ -91,11 +96,8 @@ def _check_exemplars(model: PackedModel) -> None:
 
 
 def _check_tables(model: PackedModel) -> None:
-    if len(model.tables) > MAX_TABLES:
-        raise fault("tables", "number", f"at most {MAX_TABLES}", str(len(model.tables)))
+    _check_keys("tables", "role", model.tables, MAX_TABLES)
     for role, name in model.tables.items():
-        if not _is_name(role):
-            raise fault("tables", "role", "letters, digits, '-', '_', '.'", show(role))
         where = f"table {show(role)}"
         if name not in model.tensors:
             raise fault(where, "tensor", "a tensor of this file", show(name))

@@ -161,6 +161,15 @@ def test_a_fit_is_that_of_a_general_solver() -> None:
     assert learned.after < 0.5 * learned.before
 
 
+@pytest.mark.parametrize("role", ["scale", "bias"])
+def test_tables_that_throw_points_away_are_refused(role: str) -> None:
+    tables = random_correction(0).tables()
+    tables[role] = np.full(2 * COUNT, np.finfo(np.float32).max)
+    points = np.random.default_rng(1).normal(60, 20, (COUNT, 2)).astype(np.float32)
+    with pytest.raises(ModelError, match="far beyond that of any face"):
+        ShapeCorrection.from_tables(tables, COUNT, "it")(points)
+
+
 def test_too_few_pictures_are_refused(tmp_path: Path) -> None:
     sets = [read_point_set(write_stretched_charts(tmp_path / "few", 49))]
     with pytest.raises(DataError, match="49 pictures with all 68 points: .* needs 50 or more"):
