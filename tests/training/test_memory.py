@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+from binvision.training.memory import keep_freed_memory
+
 _FAULTS = """
 import resource, sys
 import numpy as np
@@ -28,6 +30,7 @@ print(faults() - before)
 
 
 def page_faults(how: str) -> int:
+    """Page faults of a process that uses large blocks again and again."""
     done = subprocess.run(
         [sys.executable, "-c", _FAULTS, how],
         capture_output=True,
@@ -36,6 +39,11 @@ def page_faults(how: str) -> int:
         env={"PATH": "/usr/bin:/bin", "PYTHONPATH": ":".join(sys.path)},
     )
     return int(done.stdout)
+
+
+def test_who_set_glibc_has_decided(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MALLOC_TRIM_THRESHOLD_", "131072")
+    assert not keep_freed_memory()
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library than glibc")
